@@ -1,0 +1,31 @@
+"""The database is slow and no more specific cause explains it.
+
+Signature   request threads waiting for the database
+Look-alike  missing_index, n_plus_one, lock_wait, cache_cold: each explains it better and takes precedence
+Blind to    why: read the plan
+Reference   pg_stat_statements
+"""
+
+from __future__ import annotations
+
+from unslow.finding import Clear, Finding
+from unslow.measure.account import Account
+from unslow.measure.significance import claim, is_excess, ms, total
+
+
+def check(account: Account) -> Finding | Clear:
+    lines = account.of_kind("db query")
+    measured = f"each request waits {ms(sum(line.now_s for line in lines))} for the database"
+    if not is_excess(account, lines, normal=True):
+        return Clear(measured)
+    top = max(lines, key=lambda line: line.excess_s)
+    return Finding(
+        title="the database answers slowly",
+        because=f"{measured}; {ms(total((top,)))} of it in {top.place}",
+        place=top.place,
+        claims=claim(lines),
+        confidence=0.4,
+        next_steps=("read its plan: EXPLAIN (ANALYZE, BUFFERS) on a replica", "fetch fewer rows or columns, or cache the answer"),
+        fixes=(),
+        evidence=("profile", "queries.statements"),
+    )

@@ -1,0 +1,47 @@
+"""One sentence: what is slow, since when, by how much, why, what to do."""
+
+from __future__ import annotations
+
+from unslow.diagnosis import Cause, Reference
+from unslow.evidence import Evidence
+from unslow.measure.account import Account
+
+
+def headline(
+    evidence: Evidence,
+    account: Account | None,
+    causes: tuple[Cause, ...],
+    verdict: str,
+    reference: Reference,
+    onset: str | None,
+) -> str:
+    name = evidence.target.name
+    if account is None:
+        return f"{name}: no response time could be measured, so nothing can be said."
+    now_ms = account.now.mean_s * 1e3
+    if verdict == "healthy":
+        return f"{name} is healthy: {now_ms:.0f} ms on average{_against(account, reference)}, and nothing stands out."
+    return f"{name} takes {now_ms:.0f} ms on average{_against(account, reference)}{_since(onset)}{_why(causes)}"
+
+
+def _against(account: Account, reference: Reference) -> str:
+    if account.before is None:
+        return ""
+    word = "its baseline" if reference.kind == "baseline" else "before"
+    excess_ms = account.excess_s * 1e3
+    side = "more" if excess_ms >= 0 else "less"
+    return f", {abs(excess_ms):.0f} ms {side} than {word}"
+
+
+def _since(onset: str | None) -> str:
+    return f", since {onset}" if onset else ""
+
+
+def _why(causes: tuple[Cause, ...]) -> str:
+    with_ms = [cause for cause in causes if cause.excess_ms > 0]
+    if not with_ms:
+        return "; no check explains why."
+    first = with_ms[0]
+    step = f" Next: {first.next_steps[0]}." if first.next_steps else ""
+    second = f"; then {with_ms[1].title} ({with_ms[1].excess_ms:.0f} ms)" if len(with_ms) > 1 else ""
+    return f": {first.title} ({first.excess_ms:.0f} ms){second}.{step}"

@@ -1,0 +1,1 @@
+"""Pure arithmetic on evidence; nothing here reads the world."""

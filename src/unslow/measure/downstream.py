@@ -1,0 +1,51 @@
+"""Calls to other services, split into their work and the way there.
+
+The caller's stacks say how long it waited. Where the called server is on this machine, its busy
+request threads and its queue say, by Little's law, how much of that it spent itself; the rest is
+on the way: a relay, or the network.
+"""
+
+from __future__ import annotations
+
+from math import hypot
+
+from unslow.evidence import Evidence
+from unslow.evidence.sockets import Peer
+from unslow.measure.part import Part
+from unslow.measure.rate import request_rate_per_s
+
+
+def downstream_parts(evidence: Evidence, stacks: list[Part]) -> tuple[Part, ...]:
+    """Divide the stacks' time in outgoing calls; the sum does not change."""
+    peer = only_http_peer(evidence)
+    rate = request_rate_per_s(evidence)
+    total_s = sum(part.seconds for part in stacks)
+    if peer is None or total_s <= 0:
+        return tuple(stacks)
+    se_s = hypot(*(part.se_s for part in stacks))
+    serving_s = served_s(peer, rate)
+    if serving_s is None or serving_s >= total_s:
+        return (_part("downstream", f"calls to {peer.name}", peer, total_s, se_s),)
+    return (
+        _part("downstream", f"calls to {peer.name}", peer, serving_s, se_s * serving_s / total_s),
+        _part("network", f"between here and {peer.name}", peer, total_s - serving_s, se_s * (1 - serving_s / total_s)),
+    )
+
+
+def only_http_peer(evidence: Evidence) -> Peer | None:
+    """The service that is called over HTTP, when there is exactly one: then stacks need no telling apart."""
+    peers = [peer for peer in (evidence.sockets.peers if evidence.sockets else ()) if peer.kind == "http"]
+    return peers[0] if len(peers) == 1 else None
+
+
+def served_s(peer: Peer, rate_per_s: float | None) -> float | None:
+    """Seconds per request of the application that the called server itself was busy or queueing."""
+    if not rate_per_s or peer.busy_mean is None:
+        return None
+    return (peer.busy_mean + (peer.waiting_mean or 0.0)) / rate_per_s
+
+
+def _part(kind: str, place: str, peer: Peer, seconds: float, se_s: float) -> Part:
+    return Part(
+        kind=kind, place=place, seconds=seconds, se_s=se_s, evidence=("profile", "sockets.peers"), detail=peer.address
+    )

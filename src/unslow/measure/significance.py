@@ -1,0 +1,60 @@
+"""When a line is large enough to be called a cause.
+
+Against a reference a line must have grown; without one, kinds that are about nothing in a healthy
+service count whole, and kinds that every service has must dominate before they are named.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from unslow.finding import Claim
+from unslow.measure.account import Account, Line
+
+GROWN_S = 0.005
+"""Growth below 5 ms is within what a busy machine does to any line."""
+GROWN_RATIO = 0.10
+"""And below a tenth of the response time nobody would act on it."""
+ABNORMAL_S = 0.010
+"""Without a reference, for a kind whose normal value is about nothing."""
+ABNORMAL_RATIO = 0.15
+DOMINANT_S = 0.025
+"""Without a reference, for a kind that every service has: below 25 ms a caller hardly notices."""
+DOMINANT_RATIO = 0.30
+STANDARD_ERRORS = 2.0
+
+
+def floor_s(account: Account, *, normal: bool) -> float:
+    """The smallest excess in seconds that is worth naming.
+
+    `normal`: the kind has a value in every healthy service (a query, a call, code), so without a
+    reference it must dominate.
+    """
+    if account.has_reference:
+        return max(GROWN_S, GROWN_RATIO * account.now.mean_s)
+    if normal:
+        return max(DOMINANT_S, DOMINANT_RATIO * account.now.mean_s)
+    return max(ABNORMAL_S, ABNORMAL_RATIO * account.now.mean_s)
+
+
+def is_excess(account: Account, lines: Iterable[Line], *, normal: bool) -> bool:
+    """Whether these lines together are worth naming and beyond their sampling error."""
+    chosen = tuple(lines)
+    excess = sum(line.excess_s for line in chosen)
+    error = sum(line.se_s**2 for line in chosen) ** 0.5
+    return excess >= floor_s(account, normal=normal) and excess >= STANDARD_ERRORS * error
+
+
+def claim(lines: Iterable[Line]) -> tuple[Claim, ...]:
+    """Everything that these lines have grown by."""
+    return tuple(Claim(line=line.id, ms=line.excess_s * 1e3) for line in lines if line.excess_s > 0)
+
+
+def ms(seconds: float) -> str:
+    """`12.3 ms`; the form in which every `because` states a time."""
+    return f"{seconds * 1e3:.1f} ms"
+
+
+def total(lines: Iterable[Line]) -> float:
+    """Seconds of excess."""
+    return sum(line.excess_s for line in lines)

@@ -1,0 +1,73 @@
+"""How much more arrives now than before: against the baseline, else against counters' lifetime."""
+
+from __future__ import annotations
+
+import msgspec
+
+from unslow.evidence import Evidence
+from unslow.evidence.queries import Queries
+from unslow.evidence.requests import Timers
+from unslow.evidence.window import Window
+from unslow.measure.rate import request_rate_per_s
+
+LONG_ENOUGH_S = 10.0
+"""A life shorter than this is no history."""
+CONTAMINATED = 3.0
+"""A lifetime must be at least this many windows long, else it mostly holds the present."""
+
+
+class Growth(msgspec.Struct, frozen=True, kw_only=True):
+    now: float
+    before: float
+    unit: str
+    source: str
+    certain: bool
+    """False: from a proxy quantity that other faults move too."""
+
+    @property
+    def ratio(self) -> float:
+        return self.now / self.before if self.before else 1.0
+
+
+def growth(
+    rate_per_s: float | None,
+    window: Window,
+    reference: Evidence | None,
+    timers: Timers | None,
+    queries: Queries | None,
+) -> Growth | None:
+    """The first comparison that the evidence allows, surest first; None when there is none."""
+    before = request_rate_per_s(reference) if reference else None
+    if before and rate_per_s:
+        return Growth(now=rate_per_s, before=before, unit="requests/s", source="in the baseline", certain=True)
+    return _of_timers(timers, window) or _of_queries(queries)
+
+
+def _of_timers(timers: Timers | None, window: Window) -> Growth | None:
+    if timers is None or timers.process_start_s is None or timers.resets or window.seconds <= 0:
+        return None
+    life_s = window.start_s - timers.process_start_s
+    if life_s < LONG_ENOUGH_S:
+        return None
+    return Growth(
+        now=sum(timer.count for timer in timers.routes) / window.seconds,
+        before=sum(timer.count for timer in timers.lifetime) / life_s,
+        unit="requests/s",
+        source=f"on average over the {life_s:.0f} s before",
+        certain=True,
+    )
+
+
+def _of_queries(queries: Queries | None) -> Growth | None:
+    if queries is None or not queries.statements or not queries.lifetime_s or queries.seconds <= 0:
+        return None
+    if queries.lifetime_s < max(LONG_ENOUGH_S, CONTAMINATED * queries.seconds):
+        return None
+    most = max(queries.statements, key=lambda statement: statement.calls)
+    return Growth(
+        now=most.calls / queries.seconds,
+        before=most.lifetime_calls / queries.lifetime_s,
+        unit="calls/s of the most frequent statement",
+        source=f"on average over the {queries.lifetime_s:.0f} s before",
+        certain=False,
+    )
