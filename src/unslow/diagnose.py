@@ -39,10 +39,11 @@ SHOWN_STACKS = 1500
 """The flame graph's smallest boxes are dropped beyond this; they are thinner than a pixel."""
 
 
-def diagnose(evidence: Evidence) -> Diagnosis:
-    """Run every check on the evidence and rank what they found."""
+def diagnose(evidence: Evidence, *, skip: frozenset[str] = frozenset()) -> Diagnosis:
+    """Run every check but those in `skip` on the evidence, and rank what they found."""
     the_account = account(evidence)
-    outcomes = {name: checks.run(check, evidence, the_account) for name, check in checks.all_checks().items()}
+    chosen = {name: check for name, check in checks.all_checks().items() if name not in skip}
+    outcomes = {name: checks.run(check, evidence, the_account) for name, check in chosen.items()}
     findings = {name: outcome for name, outcome in outcomes.items() if isinstance(outcome, Finding)}
     clear = [ClearCheck(check=name, because=o.because) for name, o in outcomes.items() if isinstance(o, Clear)]
     if the_account and not has_risen(the_account):

@@ -1,0 +1,1 @@
+"""The world -> evidence. The only package that reads the world; one file per source."""

@@ -1,0 +1,45 @@
+"""The pipeline: a target -> evidence -> diagnosis."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from unslow import bundle
+from unslow.diagnose import diagnose as diagnose
+from unslow.errors import BadUsage
+from unslow.evidence import Evidence
+from unslow.redaction import redact_evidence
+from unslow.settings import Looking
+
+
+def gather(looking: Looking, progress: Callable[[str], None], *, baseline: bool = True) -> Evidence:
+    """Evidence from a bundle or from a URL on this machine, with the saved baseline when there is one."""
+    if not looking.target.startswith(("http://", "https://")):
+        return bundle.read(Path(looking.target))
+    if "://" in looking.target and " " in looking.target:
+        raise BadUsage(f"{looking.target!r} is no URL", "quote it, and escape spaces as %20")
+    from unslow.collect import local
+
+    # Redacted once, here, so that a diagnosis made now and one from the bundle see the same text.
+    evidence = redact_evidence(local.collect(looking, progress))
+    path = baseline_path(looking.target)
+    if baseline and looking.use_baseline and path.exists():
+        return msgspec.structs.replace(evidence, reference=bundle.read(path))
+    return evidence
+
+
+def save(path: Path, evidence: Evidence) -> None:
+    """Write a bundle; folders are made."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    bundle.write(path, evidence)
+
+
+def baseline_path(target: str) -> Path:
+    """Where the baseline of a URL is kept: below $XDG_STATE_HOME, one file per URL."""
+    state = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
+    return state / "unslow" / "baselines" / f"{hashlib.sha256(target.encode()).hexdigest()[:16]}.unslow"
