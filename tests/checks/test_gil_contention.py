@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+from tests.checks.verbs import account, cpu, finds, is_clear, line, profile
+from unslow.checks import all_checks
+from unslow.finding import Skipped
+
+WAITING = line("gil", "waiting for the interpreter lock", 60.0)
+BACKGROUND = profile((("run threading.py", "crunch jobs.py"), "run", 9.0))
+
+
+def test_a_background_thread_holds_the_lock() -> None:
+    found = finds("gil_contention", 60.0, account=account(WAITING), profile=BACKGROUND, cpu=cpu())
+    assert found.place == "crunch (jobs.py)"
+
+
+def test_a_little_waiting() -> None:
+    little = line("gil", WAITING.place, 9.0)
+    is_clear("gil_contention", account=account(little), profile=BACKGROUND, cpu=cpu())
+
+
+def test_a_throttled_holder_is_throttling() -> None:
+    throttled = cpu(limit_cores=0.5, periods=100, throttled_periods=60)
+    is_clear("gil_contention", account=account(WAITING), profile=BACKGROUND, cpu=throttled)
+
+
+def test_unreadable_states_are_said() -> None:
+    outcome = all_checks()["gil_contention"](account=account(), profile=profile(states_known=False))
+    assert isinstance(outcome, Skipped)
+    assert "ptrace" in outcome.remedy
