@@ -28,6 +28,8 @@ class Spans(msgspec.Struct, frozen=True, kw_only=True):
     traces: int
     excluded: tuple[tuple[str, int], ...] = ()
     """(reason, count) of damaged spans left out."""
+    repaired: tuple[tuple[str, int], ...] = ()
+    """(reason, count) of spans that were mended and kept: cut to the parent, clock shifted, ..."""
     operations: tuple[Operation, ...] = ()
     network_s: float | None = None
     """Mean client span minus server span per call between services."""
