@@ -3,35 +3,129 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
+from typing import Literal
 
 from unslow.evidence.profile import Frame
+
+KnownKind = Literal[
+    "dns",
+    "connect",
+    "pool",
+    "query",
+    "orm",
+    "redis",
+    "http",
+    "retry",
+    "log",
+    "client_io",
+    "template",
+]
+"""Kinds of work that a library frame tells by itself."""
+GenericKind = Literal["waits", "socket", "server", ""]
+"""Kinds whose meaning is their caller's; empty: the library is not known."""
 
 INSTALLED = re.compile(r".*/(?:site|dist)-packages/(.+)$")
 STANDARD_DIRECTORY = re.compile(r"/lib(?:64)?/(?:python|pypy)3\.\d+t?/|/python3\.?\d+\.zip/")
 FROZEN = re.compile(r"<frozen ([\w.]+)>")
 
 HTTP = frozenset(
-    "urllib3 requests httpx httpx2 httpcore httpcore2 aiohttp grpc botocore boto3 s3transfer httplib2 pycurl "
-    "google azure smtplib ftplib xmlrpc pika kombu amqp kafka confluent_kafka nats ldap3 paramiko zeep".split()
+    [
+        "urllib3",
+        "requests",
+        "httpx",
+        "httpx2",
+        "httpcore",
+        "httpcore2",
+        "aiohttp",
+        "grpc",
+        "botocore",
+        "boto3",
+        "s3transfer",
+        "httplib2",
+        "pycurl",
+        "google",
+        "azure",
+        "smtplib",
+        "ftplib",
+        "xmlrpc",
+        "pika",
+        "kombu",
+        "amqp",
+        "kafka",
+        "confluent_kafka",
+        "nats",
+        "ldap3",
+        "paramiko",
+        "zeep",
+    ]
 )
 DATABASE = frozenset(
-    "psycopg psycopg2 psycopg_binary psycopg_c asyncpg pymysql MySQLdb mysql aiomysql sqlite3 aiosqlite pymongo "
-    "motor cassandra pg8000 oracledb cx_Oracle pyodbc pymssql clickhouse_driver neo4j".split()
+    [
+        "psycopg",
+        "psycopg2",
+        "psycopg_binary",
+        "psycopg_c",
+        "asyncpg",
+        "pymysql",
+        "MySQLdb",
+        "mysql",
+        "aiomysql",
+        "sqlite3",
+        "aiosqlite",
+        "pymongo",
+        "motor",
+        "cassandra",
+        "pg8000",
+        "oracledb",
+        "cx_Oracle",
+        "pyodbc",
+        "pymssql",
+        "clickhouse_driver",
+        "neo4j",
+    ]
 )
 KEY_VALUE = frozenset(
-    "redis rediscluster pymemcache memcache bmemcached pylibmc aioredis valkey coredis".split()
+    [
+        "redis",
+        "rediscluster",
+        "pymemcache",
+        "memcache",
+        "bmemcached",
+        "pylibmc",
+        "aioredis",
+        "valkey",
+        "coredis",
+    ]
 )
-ORM = frozenset("sqlalchemy flask_sqlalchemy sqlmodel peewee playhouse pony mongoengine tortoise".split())
-POOL = frozenset("psycopg_pool dbutils".split())
+ORM = frozenset(
+    ["sqlalchemy", "flask_sqlalchemy", "sqlmodel", "peewee", "playhouse", "pony", "mongoengine", "tortoise"]
+)
+POOL = frozenset(["psycopg_pool", "dbutils"])
 SERVER = frozenset(
-    "gunicorn flask werkzeug waitress wsgiref socketserver bin uwsgi_file_ uvicorn starlette asgiref blinker "
-    "click itsdangerous django".split()
+    [
+        "gunicorn",
+        "flask",
+        "werkzeug",
+        "waitress",
+        "wsgiref",
+        "socketserver",
+        "bin",
+        "uwsgi_file_",
+        "uvicorn",
+        "starlette",
+        "asgiref",
+        "blinker",
+        "click",
+        "itsdangerous",
+        "django",
+    ]
 )
-RETRYING = frozenset("tenacity backoff retrying retry stamina".split())
-WAITING = frozenset("threading queue selectors _weakrefset contextlib".split())
+RETRYING = frozenset(["tenacity", "backoff", "retrying", "retry", "stamina"])
+WAITING = frozenset(["threading", "queue", "selectors", "_weakrefset", "contextlib"])
 """They wait, or wrap, on behalf of whoever calls them."""
-SOCKET = frozenset("socket ssl".split())
-SERIALIZERS = frozenset("json simplejson orjson ujson msgpack".split())
+SOCKET = frozenset(["socket", "ssl"])
+SERIALIZERS = frozenset(["json", "simplejson", "orjson", "ujson", "msgpack"])
 
 CLIENT_FILES = (
     "gunicorn/http/body.py",
@@ -51,10 +145,44 @@ CLIENT_FUNCTIONS = {
 }
 
 SQLALCHEMY_STATEMENTS = frozenset(
-    "do_execute do_executemany do_execute_no_params do_commit do_rollback do_begin do_ping do_prepare_twophase "
-    "do_commit_twophase do_rollback_twophase do_savepoint do_release_savepoint do_rollback_to_savepoint".split()
+    [
+        "do_execute",
+        "do_executemany",
+        "do_execute_no_params",
+        "do_commit",
+        "do_rollback",
+        "do_begin",
+        "do_ping",
+        "do_prepare_twophase",
+        "do_commit_twophase",
+        "do_rollback_twophase",
+        "do_savepoint",
+        "do_release_savepoint",
+        "do_rollback_to_savepoint",
+    ]
 )
-SQLALCHEMY_CHECKOUT = frozenset("_do_get _checkout checkout".split())
+SQLALCHEMY_CHECKOUT = frozenset(["_do_get", "_checkout", "checkout"])
+
+
+def _each(names: frozenset[str], kind: KnownKind | GenericKind) -> dict[str, KnownKind | GenericKind]:
+    return dict.fromkeys(names, kind)
+
+
+PACKAGE_KIND: dict[str, KnownKind | GenericKind] = {
+    **_each(HTTP, "http"),
+    **_each(DATABASE, "query"),
+    **_each(KEY_VALUE, "redis"),
+    **_each(ORM, "orm"),
+    **_each(SERVER, "server"),
+    **_each(RETRYING, "retry"),
+    **_each(WAITING, "waits"),
+    **_each(SOCKET, "socket"),
+    "asyncio": "socket",
+    "dns": "dns",
+    "jinja2": "template",
+    "mako": "template",
+    "loguru": "log",
+}
 
 
 def bare(function: str) -> str:
@@ -62,6 +190,7 @@ def bare(function: str) -> str:
     return function.rpartition(".")[2]
 
 
+@lru_cache(maxsize=16_384)
 def library_path(file: str) -> str | None:
     """Path below the library directory, such as `redis/client.py`; None for the application's own files."""
     if installed := INSTALLED.match(file):
@@ -89,7 +218,7 @@ def is_installed(file: str) -> bool:
 
 
 def is_application(frame: Frame) -> bool:
-    """Whether the frame is the application's own code: not installed, not the standard library, not frozen."""
+    """Whether the frame is the application's own code: not installed, standard library or frozen."""
     return library_path(frame.file) is None
 
 
@@ -112,11 +241,9 @@ def label(frame: Frame) -> str:
     return f"{frame.function.rpartition('<locals>.')[2]} ({short})"
 
 
-def kind_of(path: str, function: str) -> str:
-    """What a library frame is doing, by itself; empty when the library is not known.
-
-    `waits` and `socket` are generic: their meaning is their caller's.
-    """
+@lru_cache(maxsize=16_384)
+def kind_of(path: str, function: str) -> KnownKind | GenericKind:
+    """What a library frame is doing, by itself."""
     name = package(path)
     if path == "socket.py" and function in {"getaddrinfo", "gethostbyname"}:
         return "dns"
@@ -139,24 +266,7 @@ def kind_of(path: str, function: str) -> str:
     return PACKAGE_KIND.get(name, "")
 
 
-PACKAGE_KIND = {
-    **dict.fromkeys(HTTP, "http"),
-    **dict.fromkeys(DATABASE, "query"),
-    **dict.fromkeys(KEY_VALUE, "redis"),
-    **dict.fromkeys(ORM, "orm"),
-    **dict.fromkeys(SERVER, "server"),
-    **dict.fromkeys(RETRYING, "retry"),
-    **dict.fromkeys(WAITING, "waits"),
-    **dict.fromkeys(SOCKET, "socket"),
-    "asyncio": "socket",
-    "dns": "dns",
-    "jinja2": "template",
-    "mako": "template",
-    "loguru": "log",
-}
-
-
-def _sqlalchemy_kind(path: str, function: str) -> str:
+def _sqlalchemy_kind(path: str, function: str) -> KnownKind:
     if path == "sqlalchemy/engine/default.py" and function == "connect":
         return "connect"
     if path.startswith("sqlalchemy/pool/") and function in {"__connect", "_create_connection"}:

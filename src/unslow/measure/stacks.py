@@ -19,6 +19,7 @@ from unslow.measure.libraries import (
     KEY_VALUE,
     RETRYING,
     SERIALIZERS,
+    KnownKind,
     bare,
     dotted,
     is_application,
@@ -35,10 +36,23 @@ Kind = Literal[
 ]  # fmt: skip
 
 CONNECTING = frozenset(
-    "connect _connect connect_async wait_conn _request_authentication _configured_socket".split()
+    ["connect", "_connect", "connect_async", "wait_conn", "_request_authentication", "_configured_socket"]
 )
 BLOCKING_COMMANDS = frozenset(
-    "blpop brpop brpoplpush blmove blmpop bzpopmin bzpopmax bzmpop xread xreadgroup listen get_message".split()
+    [
+        "blpop",
+        "brpop",
+        "brpoplpush",
+        "blmove",
+        "blmpop",
+        "bzpopmin",
+        "bzpopmax",
+        "bzmpop",
+        "xread",
+        "xreadgroup",
+        "listen",
+        "get_message",
+    ]
 )
 TEMPLATE_FILES = (".html", ".htm", ".j2", ".jinja", ".jinja2", ".mako")
 CALLED_KINDS: tuple[tuple[str, Kind], ...] = (
@@ -63,7 +77,7 @@ class Place(msgspec.Struct, frozen=True):
 
 
 def place_of(stack: Sequence[Frame], state: str = "") -> Place:
-    """Classify a stack (outermost first); `state`, when known, tells what leaves no frame: locks and C calls."""
+    """Classify a stack (outermost first); `state`, when known, tells what leaves no frame: locks, C calls."""
     if handler := _log_handler(stack):
         return Place("log", handler)
     generic = ""
@@ -76,12 +90,12 @@ def place_of(stack: Sequence[Frame], state: str = "") -> Place:
         kind = kind_of(path, bare(frame.function))
         if kind == "server":
             return _server_place(stack, index, generic, library)
-        if kind in {"waits", "socket"}:
+        if kind == "waits" or kind == "socket":
             generic = generic if generic == "socket" else kind
-        elif kind:
-            return _library_place(stack, index, kind, generic)
-        else:
+        elif kind == "":
             library = frame
+        else:
+            return _library_place(stack, index, kind, generic)
     return Place("wait", dotted(stack[0])) if generic else Place("server", "interpreter")
 
 
@@ -252,7 +266,7 @@ def _reads_ahead(stack: Sequence[Frame]) -> bool:
     return handles and not in_request(stack)
 
 
-def _library_place(stack: Sequence[Frame], index: int, kind: str, generic: str) -> Place:
+def _library_place(stack: Sequence[Frame], index: int, kind: KnownKind, generic: str) -> Place:
     caller = caller_in_app(stack[:index])
     where = label(caller) if caller else dotted(stack[index])
     names = _names_in_package(stack, index)
@@ -267,12 +281,7 @@ def _library_place(stack: Sequence[Frame], index: int, kind: str, generic: str) 
             return Place("pool", where)
         waits_for_lock = library_path(stack[index].file) == "redis/lock.py"
         return Place("lock" if waits_for_lock else "redis", where)
-    return Place(_plain_kind(kind), where)
-
-
-def _plain_kind(kind: str) -> Kind:
-    """Narrow the table's text to the kinds; an unknown word there is a programming error."""
-    return msgspec.convert(kind, Kind)
+    return Place(kind, where)
 
 
 def _names_in_package(stack: Sequence[Frame], index: int) -> set[str]:
