@@ -7,13 +7,17 @@ from unslow.measure.span_tree import plant
 
 def own_times(*rows: tuple[str, str | None, int, int]) -> dict[str, int]:
     forest = plant(
-        Span("t", name, parent, "s", name, "internal", start, end - start) for name, parent, start, end in rows
+        Span("t", name, parent, "s", name, "internal", low, high - low) for name, parent, low, high in rows
     )
     return {span.name: own for span, own in zip(forest.spans, self_times_ns(forest), strict=True)}
 
 
 def test_overlapping_children_count_once():
-    assert own_times(("a", None, 0, 100), ("b", "a", 10, 60), ("c", "a", 40, 80)) == {"a": 30, "b": 50, "c": 40}
+    assert own_times(("a", None, 0, 100), ("b", "a", 10, 60), ("c", "a", 40, 80)) == {
+        "a": 30,
+        "b": 50,
+        "c": 40,
+    }
 
 
 def test_a_child_inside_another_adds_nothing():

@@ -32,7 +32,8 @@ def shop(trace: str = "t", queries: int = 3) -> list[Span]:
         span("3", "2", "back", "GET /items/<int:id>", "server", 20, 80, trace, http_route="/items/<int:id>"),
     ]
     spans += [
-        span(f"q{i}", "3", "back", "SELECT", "client", 20 + 10 * i, 25 + 10 * i, trace) for i in range(queries)
+        span(f"q{i}", "3", "back", "SELECT", "client", 20 + 10 * i, 25 + 10 * i, trace)
+        for i in range(queries)
     ]
     return spans
 

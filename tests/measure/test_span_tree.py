@@ -56,13 +56,20 @@ def test_a_callee_that_starts_before_its_caller_is_shifted_with_all_on_its_host(
             span("inner", "serve", start=410, duration=20, service="far"),
         ]
     )
-    assert dict(zip(names(forest), forest.starts_ns, strict=True)) == {"call": 1000, "serve": 1020, "inner": 1030}
+    assert dict(zip(names(forest), forest.starts_ns, strict=True)) == {
+        "call": 1000,
+        "serve": 1020,
+        "inner": 1030,
+    }
     assert forest.repaired == (("clock skew", 1),)
 
 
 def test_a_callee_that_ends_late_keeps_its_clock():
     forest = plant(
-        [span("call", None, start=1000, duration=100), span("serve", "call", start=1010, duration=500, service="far")]
+        [
+            span("call", None, start=1000, duration=100),
+            span("serve", "call", start=1010, duration=500, service="far"),
+        ]
     )
     assert forest.starts_ns == (1000, 1010)
     assert forest.repaired == (("overran its parent", 1),)
