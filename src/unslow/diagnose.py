@@ -32,7 +32,7 @@ from unslow.measure.in_app import KIND_OF_STACK
 from unslow.measure.onset import onset_s
 from unslow.measure.quantities import percentile
 from unslow.measure.significance import GROWN_RATIO, GROWN_S, STANDARD_ERRORS
-from unslow.measure.stacks import place_of, samples_of_route
+from unslow.measure.stacks import place_of, samples_of_route, stack_of
 from unslow.ranking import Granted, rank
 
 SHOWN_STACKS = 1500
@@ -215,8 +215,8 @@ def _flame(evidence: Evidence, the_account: Account | None) -> tuple[FlameStack,
         return ()
     seconds: dict[tuple[tuple[str, ...], str], float] = defaultdict(float)
     for sample in samples_of_route(profile):
-        frames = [profile.frames[index] for index in sample.stack]
-        kind = {"gil": "gil", "gc": "memory"}.get(sample.state) or KIND_OF_STACK[place_of(frames).kind]
+        frames = stack_of(profile, sample)
+        kind = {"gil": "gil", "gc": "memory"}.get(sample.state) or KIND_OF_STACK[place_of(frames, sample.state).kind]
         names = tuple(f"{frame.function} ({frame.file}:{frame.line})" for frame in frames)
         seconds[names, kind] += sample.seconds
     total = sum(seconds.values())

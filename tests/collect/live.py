@@ -1,4 +1,4 @@
-"""Real servers for the collectors' tests: Gunicorn and nginx on free ports of this machine, and paced callers."""
+"""Real servers for the collectors' tests: Gunicorn and nginx on free ports, and paced callers."""
 
 from __future__ import annotations
 

@@ -15,9 +15,7 @@ def span(name: str, parent: str | None, start: int, end: int, trace: str = "t", 
 
 def path_of(*spans: Span) -> list[tuple[str, int, int]]:
     forest = plant(spans)
-    return [
-        (forest.spans[at].name, start, end) for at, start, end in critical_path(forest, forest.roots[0])
-    ]
+    return [(forest.spans[at].name, start, end) for at, start, end in critical_path(forest, forest.roots[0])]
 
 
 def test_children_in_sequence_and_the_time_between():

@@ -34,7 +34,7 @@ def connection() -> Iterator[psycopg.Connection[Any]]:
 def exhibits(room: int) -> Any:
     mode = current_app.config["MODE"]
     if "no_pool" in mode:
-        for _ in range(8):
+        for _ in range(12):
             with connection() as conn:
                 conn.execute("SELECT name FROM rooms WHERE id = %s", (room,)).fetchone()
     with connection() as conn:
@@ -57,7 +57,7 @@ def artists(conn: psycopg.Connection[Any], ids: list[int], *, one_by_one: bool) 
         found = conn.execute("SELECT id, name FROM artists WHERE id = ANY(%s)", (ids,)).fetchall()
         return dict(found)
     names = {}
-    for _ in range(12):
+    for _ in range(32):
         for artist in ids:
             row = conn.execute("SELECT id, name FROM artists WHERE id = %s", (artist,)).fetchone()
             if row:

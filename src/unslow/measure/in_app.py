@@ -19,7 +19,7 @@ from unslow.measure.database import database_parts
 from unslow.measure.downstream import downstream_parts
 from unslow.measure.part import Part
 from unslow.measure.quantities import Estimate
-from unslow.measure.stacks import Place, place_of, samples_of_route
+from unslow.measure.stacks import Place, place_of, samples_of_route, stack_of
 
 KIND_OF_STACK = {
     "dns": "network",
@@ -50,6 +50,7 @@ FIXED_PLACE = {
     "server": "web framework",
     "query": "database",
     "orm": "database",
+    "redis": "calls to the cache",
 }
 """Stack kinds that are one line whatever function they were reached from."""
 
@@ -96,13 +97,13 @@ def line_shares(evidence: Evidence) -> dict[LineKey, Share]:
     waited = delay_ratio(profile)
     delayed_as = _delay_kind(evidence)
     for sample in samples_of_route(profile):
-        stack = [profile.frames[index] for index in sample.stack]
+        stack = stack_of(profile, sample)
         if sample.state == "gil":
             seconds[GIL] += sample.seconds
         elif sample.state == "gc":
             seconds[GARBAGE] += sample.seconds
         else:
-            line = _line(evidence, place_of(stack), sample.state)
+            line = _line(evidence, place_of(stack, sample.state), sample.state)
             delay = waited * sample.seconds if sample.state == "run" else 0.0
             if delay:
                 seconds[delayed_as] += delay
@@ -134,8 +135,6 @@ def _line(evidence: Evidence, place: Place, state: State) -> LineKey:
     if computes and state == "io" and _has_database(evidence):
         # A C driver leaves no frame: an application function that waits for a socket is in its call.
         return LineKey("db query", FIXED_PLACE["query"])
-    if computes and state in {"lock", "sleep"}:
-        return LineKey(state, place.where)
     detail = place.kind if computes else ""
     return LineKey(KIND_OF_STACK[place.kind], FIXED_PLACE.get(place.kind, place.where), detail)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from unslow.evidence.profile import Profile
-from unslow.measure.stacks import has_retry, samples_of_route
+from unslow.measure.stacks import has_retry, samples_of_route, stack_of
 
 
 def retry_ratio(profile: Profile) -> float:
@@ -11,6 +11,6 @@ def retry_ratio(profile: Profile) -> float:
     retrying = total = 0.0
     for sample in samples_of_route(profile):
         total += sample.seconds
-        if has_retry([profile.frames[index] for index in sample.stack]):
+        if has_retry(stack_of(profile, sample)):
             retrying += sample.seconds
     return retrying / total if total else 0.0

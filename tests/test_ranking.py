@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import pytest
+
+from tests.checks.verbs import account, line
+from unslow.finding import Claim, Finding
+from unslow.ranking import rank
+
+QUEUE = line("queue", "waiting for a free worker", 80.0)
+QUERY = line("db query", "SELECT 1", 60.0)
+
+
+def finding(confidence: float, **claims: float) -> Finding:
+    """`claims`: milliseconds by line kind, with `_` for a space."""
+    ids = {"queue": QUEUE.id, "db_query": QUERY.id}
+    return Finding(
+        title="t",
+        because="1 ms",
+        confidence=confidence,
+        claims=tuple(Claim(line=ids[kind], ms=ms) for kind, ms in claims.items()),
+    )
+
+
+def test_the_surer_finding_keeps_the_line() -> None:
+    granted, explained = rank(
+        {"slow_query": finding(0.4, db_query=60.0), "missing_index": finding(0.9, db_query=55.0)}, account(QUERY), None
+    )
+    assert [(one.check, round(one.ms)) for one in granted] == [("missing_index", 55)]
+    assert explained[0].check == "slow_query"
+    assert "missing_index" in explained[0].because
+
+
+def test_no_millisecond_is_given_twice() -> None:
+    findings = {name: finding(0.9, db_query=60.0) for name in ("a", "b", "c")}
+    granted, _ = rank(findings, account(QUERY), None)
+    assert sum(one.ms for one in granted) == pytest.approx(60.0)
+
+
+def test_a_queue_belongs_to_what_keeps_the_workers_busy() -> None:
+    findings = {"workers_saturated": finding(0.6, queue=80.0), "missing_index": finding(0.9, db_query=60.0)}
+    granted, explained = rank(findings, account(QUEUE, QUERY, now_ms=70.0), utilization=0.95)
+    assert [(one.check, round(one.ms)) for one in granted] == [("missing_index", 140)]
+    assert [one.check for one in explained] == ["workers_saturated"]
+
+
+def test_workers_that_would_stay_busy_without_the_cause_keep_their_queue() -> None:
+    findings = {"workers_saturated": finding(0.6, queue=80.0), "missing_index": finding(0.9, db_query=10.0)}
+    granted, _ = rank(findings, account(QUEUE, QUERY, now_ms=200.0), utilization=1.0)
+    assert granted[0].check == "workers_saturated"
+
+
+def test_a_doubtful_cause_does_not_take_the_queue() -> None:
+    findings = {"workers_saturated": finding(0.6, queue=80.0), "slow_query": finding(0.4, db_query=60.0)}
+    granted, _ = rank(findings, account(QUEUE, QUERY, now_ms=70.0), utilization=0.95)
+    assert [one.check for one in granted] == ["workers_saturated", "slow_query"]
+
+
+def test_causes_are_sorted_worst_first() -> None:
+    findings = {"a": finding(0.9, db_query=60.0), "b": finding(0.5, queue=80.0)}
+    granted, _ = rank(findings, account(QUEUE, QUERY), None)
+    assert [one.check for one in granted] == ["b", "a"]
+
+
+def test_a_finding_without_milliseconds_comes_last_and_stays() -> None:
+    granted, _ = rank({"a": finding(0.9, db_query=60.0), "metrics": finding(0.9)}, account(QUERY), None)
+    assert [one.check for one in granted] == ["a", "metrics"]
+
+
+def test_without_an_account_findings_keep_nothing() -> None:
+    granted, _ = rank({"metrics": finding(0.9)}, None, None)
+    assert granted[0].ms == 0.0
