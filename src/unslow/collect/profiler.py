@@ -14,6 +14,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from math import log
 from typing import Protocol
 
 import msgspec
@@ -30,6 +31,8 @@ from unslow.measure.libraries import is_application
 RATE_HZ = 50
 LAUNCH_DELAY_S = 0.0035
 """From the launcher's greeting to the recorder's clock zero, as measured; used where no gate tells better."""
+HALF_LIFE_S = log(2) / RATE_HZ
+"""Of the time since the last reading of the stacks: py-spy's pauses are exponentially distributed."""
 MOST_PROCESSES = 8
 """Of more workers than this, evenly chosen ones are recorded: each costs 2 to 10 % of a core."""
 MOST_LINES = 200
@@ -162,7 +165,7 @@ def _usable(samplers: Sequence[Sampler], succeeded: Sequence[bool]) -> list[Samp
     if "ermission" in complaint or "not permitted" in complaint:
         raise Unavailable(
             "permission to read the workers' memory (ptrace)",
-            "run as root, or as the workers' user with kernel.yama.ptrace_scope=0; in a container add SYS_PTRACE",
+            "run as root, or as the workers' user with ptrace_scope=0; in a container add SYS_PTRACE",
         )
     last_line = complaint.splitlines()[-1] if complaint else "it printed nothing"
     raise Unavailable(
@@ -220,7 +223,7 @@ def _observed(sampler: Sampler, ticks: Sequence[Tick], frames: Frames, seconds: 
     times = [tick.at_s for tick in ticks]
     offset_s = align(changes, times, sampler.began_s) if sampler.gated else sampler.began_s + LAUNCH_DELAY_S
     timeline = Timeline(changes, offset_s, times if sampler.gated else ())
-    return observations_of(sampler.pid, timeline, ticks, seconds, gated=sampler.gated)
+    return observations_of(sampler.pid, timeline, ticks, seconds, 0.0 if sampler.gated else HALF_LIFE_S)
 
 
 def _with_calls(frames: Sequence[Frame], samples: Sequence[Sample], sources: Sources) -> tuple[Frame, ...]:

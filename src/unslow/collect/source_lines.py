@@ -138,6 +138,8 @@ class _Module:
 
     def _is_library(self, name: str) -> bool:
         top = name.partition(".")[0]
+        if not top:  # a relative import: the application's own
+            return False
         if top in sys.stdlib_module_names or name.startswith("cursor."):
             return top != "builtins"
         return any(

@@ -55,14 +55,17 @@ OUTSIDE = Request("", ours=False)
 
 
 def observations_of(
-    pid: int, timeline: Timeline, ticks: Sequence[Tick], seconds: float, *, gated: bool
+    pid: int, timeline: Timeline, ticks: Sequence[Tick], seconds: float, ahead_s: float = 0.0
 ) -> list[Observation]:
-    """One observation per tick and thread with a Python stack; all ticks stand for the same time."""
+    """One observation per tick and thread with a Python stack; all ticks stand for the same time.
+
+    `ahead_s`: where ticks and readings of the stacks are independent, the stack seen last is on average
+    one period old; looking ahead by the period's half-life makes it as often too new as too old.
+    """
     found = []
-    stack_at = timeline.at if gated else timeline.near
     for tick in ticks:
         for tid in tick.states or timeline.tids:
-            stack = stack_at(tid, tick.at_s)
+            stack = timeline.at(tid, tick.at_s + ahead_s)
             if stack:
                 found.append(
                     Observation(

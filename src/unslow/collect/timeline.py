@@ -63,13 +63,9 @@ class Timeline:
     def __init__(self, changes: Iterable[Change], offset_s: float, ticks: Sequence[float] = ()) -> None:
         self._times: dict[int, list[float]] = defaultdict(list)
         self._stacks: dict[int, list[tuple[int, ...]]] = defaultdict(list)
-        self._instants: list[float] = []
         for change in changes:
-            at = snap(change.at_s + offset_s, ticks)
-            self._times[change.tid].append(at)
+            self._times[change.tid].append(snap(change.at_s + offset_s, ticks))
             self._stacks[change.tid].append(change.stack)
-            self._instants.append(at)
-        self._instants.sort()
 
     @property
     def tids(self) -> tuple[int, ...]:
@@ -79,16 +75,6 @@ class Timeline:
         """The stack of the last reading not after `at_s`; empty when the thread had not been seen."""
         index = bisect_right(self._times.get(tid, ()), at_s) - 1
         return self._stacks[tid][index] if index >= 0 else ()
-
-    def near(self, tid: int, at_s: float) -> tuple[int, ...]:
-        """The stack of the reading nearest to `at_s`, as far as readings left a trace."""
-        times = self._times.get(tid, [])
-        following = bisect_right(times, at_s)
-        if following == len(times):
-            return self.at(tid, at_s)
-        latest = bisect_right(self._instants, at_s) - 1
-        before_s = at_s - self._instants[latest] if latest >= 0 else float("inf")
-        return self._stacks[tid][following] if times[following] - at_s < before_s else self.at(tid, at_s)
 
 
 def changes_of(trace: bytes, frames: Frames) -> list[Change]:

@@ -222,6 +222,8 @@ def _code_place(stack: Sequence[Frame], index: int, state: str) -> Place:
         return _waiting_place(stack, index, f"{frame.calls} in {where}")
     if state == "lock" and kind is None:
         return Place("lock", where)
+    if kind == "lock" and state == "run":  # it has the lock already
+        return Place("code", where)
     if kind is not None:
         return Place(kind, where)
     if frame.calls:
