@@ -1,0 +1,42 @@
+"""Numbers of the system calls that tell what a blocked thread waits for, for this machine's architecture."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    futex: frozenset[int]
+    sleep: frozenset[int]
+    select: frozenset[int]
+    """First argument: highest descriptor + 1; second: the set to read from."""
+    poll: frozenset[int]
+    """First argument: array of pollfd; second: its length."""
+    epoll: frozenset[int]
+    accept: frozenset[int]
+    """First argument: the listening descriptor."""
+    unknown: frozenset[int]
+    """Waiting for a child or a signal: neither input nor output."""
+
+
+_X86_64 = Numbers(
+    futex=frozenset({202, 449}),
+    sleep=frozenset({35, 230}),
+    select=frozenset({23, 270}),
+    poll=frozenset({7, 271}),
+    epoll=frozenset({232, 281, 441}),
+    accept=frozenset({43, 288}),
+    unknown=frozenset({34, 61, 127, 128, 130, 219, 247}),
+)
+_AARCH64 = Numbers(
+    futex=frozenset({98, 449}),
+    sleep=frozenset({101, 115}),
+    select=frozenset({72}),
+    poll=frozenset({73}),
+    epoll=frozenset({22, 441}),
+    accept=frozenset({202, 242}),
+    unknown=frozenset({95, 128, 133, 136, 137, 260}),
+)
+NUMBERS = _AARCH64 if os.uname().machine == "aarch64" else _X86_64
