@@ -74,11 +74,12 @@ def record(
     """Profile the worker processes for `seconds`; blocks until done, earlier once `cancel` is set.
 
     `ours()` gives, at the end, the [start, end) of the requests that we sent to the target's URL
-    meanwhile, in `time.monotonic()` seconds. `collecting(pid)` says whether a worker's interpreter is
+    meanwhile, in Unix seconds. `collecting(pid)` says whether a worker's interpreter is
     collecting garbage right now. Raises Unavailable when py-spy is missing or may not look.
     """
     pids = _chosen(found_pids)
     frames = Frames()
+    booted_s = time.time() - time.monotonic()
     with ExitStack() as cleaning:
         samplers = _started(pids, seconds, cleaning)
         before = _schedstats(pids)
@@ -95,8 +96,9 @@ def record(
         ]
         failed = sum(sampler.errors() for sampler in recorded)
     ticks = [tick for sampler in recorded for tick in watched.ticks[sampler.pid]]
+    own = [(start - booted_s, end - booted_s) for start, end in ours() if end > watched.began_s + booted_s]
     sources = Sources(pids, [frame.file for frame in frames.all()])
-    joined = sampled(observations, frames.all(), ours(), sources.role)
+    joined = sampled(observations, frames.all(), own, sources.role)
     spent = [
         after[thread] - before.get(thread, Spent(0.0, 0.0))
         for thread in joined.request_threads & after.keys()
@@ -120,6 +122,8 @@ class Watched(msgspec.Struct, frozen=True):
     """The readings of the thread states, by process."""
 
     ticks: Mapping[int, list[Tick]]
+    began_s: float
+    """Monotonic seconds."""
     seconds: float
 
 
@@ -208,7 +212,7 @@ def _watch(
         for gate in announced:
             gates[gate].acknowledge(gates[gate].received())
         waiting.difference_update(announced)
-    return Watched(ticks, time.monotonic() - began_s)
+    return Watched(ticks, began_s, time.monotonic() - began_s)
 
 
 def _states(threads: ReadsThreads) -> dict[int, dict[int, str]]:
