@@ -1,4 +1,4 @@
-"""Span files -> canonical spans: OTLP (JSON, one JSON per line, protobuf), Jaeger and Zipkin JSON, gzip too."""
+"""Span files -> canonical spans: OTLP (JSON, JSON lines, protobuf), Jaeger and Zipkin JSON, gzip too."""
 
 from __future__ import annotations
 
