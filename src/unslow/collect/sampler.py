@@ -95,7 +95,10 @@ class Sampler:
         """Let the recorder go on without looking: for when its readings are not wanted."""
         if self.ticks is None:
             time.sleep(timeout_s)
-        elif select.select([self.ticks], [], [], timeout_s)[0]:
+            return
+        poller = select.poll()
+        poller.register(self.ticks, select.POLLIN)
+        if poller.poll(timeout_s * 1000):
             self.acknowledge(self.received())
 
     def received(self) -> int | None:
