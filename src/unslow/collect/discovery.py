@@ -16,6 +16,8 @@ from unslow.errors import CannotLook
 from unslow.evidence.servers import Proxy
 
 MAX_HOPS = 5
+MAX_PORTS = 64
+"""Comparisons in one socket filter."""
 _APPLICATION = re.compile(r"^(?!unix:|fd:|localhost:)([A-Za-z_][\w.]*):[A-Za-z_][\w.()\"'=, ]*$")
 _MODULE = re.compile(r"^[A-Za-z_]\w*(\.\w+)*$")
 _TITLE = re.compile(r"gunicorn: \w+ \[([^\]]+)\]")
@@ -102,7 +104,16 @@ def find(url: str) -> Found:
             raise CannotLook(
                 f"nothing listens on {host}:{port}", "start the service, or correct the URL's port"
             )
-        return _Search(diag, table, parts.geturl(), host, port, path).follow(rows)
+        url = parts.geturl()
+        walk = Walk(diag, table, url, host, path)
+        end = walk.follow(rows)
+    python = tuple(pid for pid in end.members if processes.is_python(pid))
+    if not python:
+        raise CannotLook(
+            f"{end.name} listens on {end.listeners[0].address}; no Python application was found behind it",
+            "name the application's own port in the URL, or repeat while requests flow",
+        )
+    return application(python, end.listeners, walk.proxies, url, port, path)
 
 
 def local_addresses(host: str, port: int) -> set[bytes]:
@@ -139,63 +150,90 @@ def listening(table: Iterable[Connection], port: int, addresses: set[bytes]) -> 
     return exact or [row for row in here if not any(row.local[0])]
 
 
-class _Search:
-    """One walk from the URL's port to the application."""
+@dataclass(frozen=True, slots=True)
+class End:
+    """Where a walk along relays ended."""
 
-    def __init__(
-        self, diag: SockDiag, table: list[Connection], url: str, host: str, port: int, path: str
-    ) -> None:
+    members: tuple[int, ...]
+    """Processes that hold the listening socket."""
+    listeners: tuple[Listener, ...]
+    name: str
+    """Command name."""
+
+
+class Walk:
+    """One walk from a listening port along relays, which it notes in `proxies`, outermost first."""
+
+    def __init__(self, diag: SockDiag, table: list[Connection], url: str, host: str, path: str) -> None:
+        """`table`: all listeners; without `url` no request is sent, and only sure relays are followed."""
         self._diag, self._table = diag, table
-        self._url, self._host, self._port, self._path = url, host, port, path
-        self._proxies: list[Proxy] = []
+        self._url, self._host, self._path = url, host, path
+        self.proxies: list[Proxy] = []
 
-    def follow(self, rows: list[Connection]) -> Found:
+    def follow(self, rows: list[Connection]) -> End:
+        """The last server. Raises `CannotLook` when its processes belong to someone else."""
         listeners = tuple(_listener(row) for row in rows)
-        for _ in range(MAX_HOPS):
+        while True:
             members = processes.holders(listener.inode for listener in listeners)
             if not members:
                 raise _not_ours(rows, listeners)
-            python = [pid for pid in members if processes.is_python(pid)]
-            relay = bool(python) and self._mirror(python, listeners[0].port)
-            if python and not relay:
-                return self._found(python, listeners)
-            listeners = self._next(members, listeners[0].port)
-        raise CannotLook(
-            f"more than {MAX_HOPS} relays behind {self._url}", "name the application's own port in the URL"
-        )
+            master, _ = processes.family(members)
+            known = processes.stat(master)
+            end = End(members, listeners, known.comm if known else "")
+            if len(self.proxies) == MAX_HOPS or relays.end_kind(end.name):
+                return end
+            python = any(processes.is_python(pid) for pid in members)
+            following = self._mirrored(end) if python else self._next(end, master)
+            if not following:
+                return end
+            listeners = following
 
-    def _mirror(self, members: list[int], port: int) -> bool:
-        """Whether these Python processes merely pass bytes on to another local listener."""
+    def _mirrored(self, end: End) -> tuple[Listener, ...]:
+        """What lies behind a Python process that merely passes bytes on; nothing behind an application."""
+        if len(end.members) > 1 or (self._url and not self._connects_onward(end)):
+            return ()  # a relay written in Python is one process
+        target = relays.watch(self._diag, end.members, end.listeners[0].port).mirrors()
+        return self._passed(end, target, None)
+
+    def _connects_onward(self, end: End) -> bool:
+        ports = sorted({row.local[1] for row in self._table} - {end.listeners[0].port})[:MAX_PORTS]
+        rows = self._diag.tcp(1 << ESTABLISHED, destination_ports=ports) if ports else []
+        held = (processes.socket_inodes(end.members[0]) or {}).keys()
+        return any(row.inode in held for row in rows)
+
+    def _next(self, end: End, master: int) -> tuple[Listener, ...]:
+        port = end.listeners[0].port
+        route = nginx.route(master, port, self._host, self._path) if end.name in {"nginx", "angie"} else None
+        configured = self._configured(route) if route else ()
+        if configured:
+            return self._noted(end, configured, route)
         local = {row.local[1] for row in self._table} - {port}
-        rows = self._diag.tcp(1 << ESTABLISHED, destination_ports=sorted(local)[:64]) if local else ()
-        onward = {row.remote[1] for row in rows}
-        if not onward & local or len(members) > 1:
-            return False  # relays written in Python are one process
-        mirrored = relays.watch(self._diag, members, port).mirrors()
-        return mirrored is not None and mirrored[1] in local
+        for url in ("", self._url) if self._url else ("",):
+            onward = relays.watch(self._diag, end.members, port, url)
+            target = onward.mirrors()
+            if target is None and (self._url or end.name in relays.HTTP_RELAYS):
+                target = onward.most_used(local)
+            if target:
+                return self._passed(end, target, route)
+        return ()
 
-    def _next(self, members: tuple[int, ...], port: int) -> tuple[Listener, ...]:
-        master, _ = processes.family(members)
-        known = processes.stat(master)
-        comm = known.comm if known else "?"
-        route = nginx.route(master, port, self._host, self._path) if comm in {"nginx", "angie"} else None
-        following = self._configured(route) if route else ()
-        if not following:
-            following = self._observed(members, port)
-        self._proxies.append(
-            Proxy(
-                name=comm,
-                pid=master,
-                port=port,
-                read_timeout_s=route.read_timeout_s if route else None,
-                connect_timeout_s=route.connect_timeout_s if route else None,
-                keepalive=route.keepalive if route else None,
-            )
-        )
-        if not following:
-            raise CannotLook(
-                f"{comm} (pid {master}) listens on port {port}; no application behind it was found here",
-                "name the application's own port in the URL, or repeat while requests flow",
+    def _passed(self, end: End, target: Endpoint | None, route: nginx.Route | None) -> tuple[Listener, ...]:
+        rows = listening(self._table, target[1], {target[0]}) if target else []
+        return self._noted(end, tuple(_listener(row) for row in rows), route)
+
+    def _noted(
+        self, end: End, following: tuple[Listener, ...], route: nginx.Route | None
+    ) -> tuple[Listener, ...]:
+        if following:
+            self.proxies.append(
+                Proxy(
+                    name=end.name,
+                    pid=processes.family(end.members)[0],
+                    port=end.listeners[0].port,
+                    read_timeout_s=route.read_timeout_s if route else None,
+                    connect_timeout_s=route.connect_timeout_s if route else None,
+                    keepalive=route.keepalive if route else None,
+                )
             )
         return following
 
@@ -218,30 +256,30 @@ class _Search:
             found += [_listener(row) for row in listening(self._table, int(port), addresses)]
         return tuple(found)
 
-    def _observed(self, members: tuple[int, ...], port: int) -> tuple[Listener, ...]:
-        local = {row.local[1] for row in self._table} - {port}
-        for url in ("", self._url):
-            onward = relays.watch(self._diag, members, port, url)
-            target: Endpoint | None = onward.mirrors() or onward.most_used(local)
-            if target and target[1] in local:
-                return tuple(_listener(row) for row in listening(self._table, target[1], {target[0]}))
-        return ()
 
-    def _found(self, members: list[int], listeners: tuple[Listener, ...]) -> Found:
-        master, workers = processes.family(members)
-        folder = processes.working_folder(master)
-        return Found(
-            url=self._url,
-            path=self._path,
-            port=self._port,
-            master=master,
-            workers=workers,
-            listeners=listeners,
-            proxies=tuple(self._proxies),
-            service=service_name(processes.command_line(master), folder),
-            cwd=folder,
-            python=processes.executable(master).removesuffix(" (deleted)"),
-        )
+def application(
+    members: Iterable[int],
+    listeners: tuple[Listener, ...],
+    proxies: Iterable[Proxy],
+    url: str,
+    port: int,
+    path: str,
+) -> Found:
+    """What is known of the Python processes `members` that hold `listeners`."""
+    master, workers = processes.family(members)
+    folder = processes.working_folder(master)
+    return Found(
+        url=url,
+        path=path,
+        port=port,
+        master=master,
+        workers=workers,
+        listeners=listeners,
+        proxies=tuple(proxies),
+        service=service_name(processes.command_line(master), folder),
+        cwd=folder,
+        python=processes.executable(master).removesuffix(" (deleted)"),
+    )
 
 
 def _listener(row: Connection) -> Listener:

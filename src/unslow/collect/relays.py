@@ -11,6 +11,22 @@ from urllib.parse import urlsplit
 from unslow.collect import processes
 from unslow.collect.netlink import ALIVE, Connection, Endpoint, SockDiag
 
+HTTP_RELAYS = frozenset(
+    (
+        "nginx",
+        "angie",
+        "haproxy",
+        "envoy",
+        "traefik",
+        "caddy",
+        "httpd",
+        "apache2",
+        "varnishd",
+        "lighttpd",
+        "squid",
+    )
+)
+"""Command names of servers that mostly relay, and change the bytes on the way."""
 DATABASES = {
     "postgres": "postgresql",
     "postmaster": "postgresql",

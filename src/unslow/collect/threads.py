@@ -35,7 +35,7 @@ class ThreadReading(NamedTuple):
     at_s: float
     """Unix seconds."""
     serves: bool
-    """Whether it is a request thread: False for a main thread that only accepts."""
+    """Whether it may handle requests: no main thread that only accepts, no thread beside a sync worker."""
 
 
 class ThreadReader:
@@ -135,7 +135,7 @@ class _Worker:
         for tid in tids:
             state = self._state(tid)
             if state is not None:
-                serves = tid != self._pid or self._main_serves is not False
+                serves = self._main_serves is None or (tid == self._pid) is self._main_serves
                 readings.append(ThreadReading(self._pid, tid, state, at_s, serves))
         return readings
 
