@@ -1,0 +1,235 @@
+"""A URL on this machine -> evidence, in the order that disturbs it least.
+
+First who serves it; then the latency window, in which only light readers run; then the stacks,
+outside that window; then what can be read at leisure.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from functools import partial
+from typing import Protocol
+from urllib.parse import urlsplit, urlunsplit
+
+import msgspec
+
+from unslow.collect import deploys, discovery, prometheus, servers, spans
+from unslow.collect.attempts import Attempts
+from unslow.collect.cpu import CpuReader
+from unslow.collect.discovery import Found
+from unslow.collect.dsn import Candidate, Given, candidates
+from unslow.collect.gc_state import GcReader
+from unslow.collect.items import items
+from unslow.collect.memory import MemoryReader
+from unslow.collect.metrics_page import MetricsPage
+from unslow.collect.peers import PeerReader
+from unslow.collect.postgres import PostgresReader
+from unslow.collect.profiler import record
+from unslow.collect.redis import RedisReader
+from unslow.collect.requests import Prober
+from unslow.collect.slow_logs import SlowLogReader
+from unslow.collect.sockets import SocketReader
+from unslow.collect.threads import ThreadReader
+from unslow.errors import CannotLook
+from unslow.evidence import Evidence
+from unslow.evidence.profile import Profile
+from unslow.evidence.servers import Server
+from unslow.evidence.sockets import Sockets
+from unslow.evidence.window import Target, Window
+from unslow.settings import Looking
+
+WINDOW_SHARE = 0.42
+"""Of the budget: the latency window."""
+PROFILE_SHARE = 0.40
+"""Of the budget: the stacks. The rest is for finding the processes, plans and logs."""
+SAMPLES_PER_S = 25.0
+"""Kernel readings a second; fewer miss short queues, more cost CPU for nothing."""
+SCRAPES = 5
+
+
+def collect(looking: Looking, progress: Callable[[str], None]) -> Evidence:
+    """Everything that can be known of the URL within the budget.
+
+    Raises `CannotLook` when nobody on this machine serves it.
+    """
+    return _Look(looking, progress).evidence()
+
+
+class _Look:
+    """One look at one URL: the readers, and the sections they have filled so far."""
+
+    def __init__(self, looking: Looking, progress: Callable[[str], None]) -> None:
+        self._looking = looking
+        self._progress = progress
+        self._attempts = Attempts(progress)
+        self._cancel = threading.Event()
+        self._sections: dict[str, object] = {}
+
+    def evidence(self) -> Evidence:
+        url = self._looking.target
+        found = self._attempts.run("discovery", "kernel", lambda: discovery.find(url), doing=f"who serves {url}?")
+        if found is None:
+            probe = self._attempts.probes[-1]
+            raise CannotLook(probe.missing, probe.remedy)
+        self._fill("server", "process", lambda: servers.server(found))
+        prober = Prober(url, headers=self._looking.headers, rate_per_s=self._looking.rate_per_s)
+        prober.start()
+        try:
+            window = self._latency_window(found, prober)
+            if self._looking.use_profile:
+                self._fill("profile", "process", lambda: self._profile(found, prober), doing="sampling the workers' stacks")
+            else:
+                self._attempts.skip("profile", "process", "switched off", "leave out --no-profile")
+        finally:
+            prober.stop()
+        self._afterwards(found, window)
+        evidence = Evidence(
+            target=Target(name=_without_credentials(url), service=found.service, path=found.path),
+            window=window,
+            probes=tuple(self._attempts.probes),
+            **self._sections,  # type: ignore[arg-type]
+        )
+        return msgspec.structs.replace(evidence, items=items(evidence))
+
+    def _fill(self, section: str, rung: str, collect: Callable[[], object], *, doing: str = "") -> None:
+        value = self._attempts.run(section, rung, collect, doing=doing)
+        if value is not None:
+            self._sections[section] = value
+
+    def _latency_window(self, found: Found, prober: Prober) -> Window:
+        """Light readers only; returns the window in which latency was measured."""
+        with ExitStack() as closing:
+            readers = self._opened(found, closing)
+            page = self._page(found) if self._looking.use_metrics else None
+            database = self._opened_database(found) if self._looking.use_database else None
+            cache = self._opened_cache(found) if self._looking.use_database else None
+            window = self._wait_out(readers, page, database, cache)
+            self._fill("requests", "request", lambda: prober.window(window), doing="waiting for the last answers")
+            for section, (rung, reader) in readers.items():
+                self._fill(section, rung, partial(reader.result, window))
+            if page:
+                self._fill("timers", "page", page.timers)
+            if database:
+                self._fill("queries", "database", database.stop, doing="reading the database's counters and plans")
+            if cache:
+                self._fill("cache", "cache", cache.stop, doing="reading the cache's counters")
+        self._join_peers()
+        return window
+
+    def _opened(self, found: Found, closing: ExitStack) -> dict[str, tuple[str, Reader]]:
+        """The kernel's readers that could be opened, by section."""
+        server = self._sections.get("server")
+        makers: dict[str, tuple[str, Callable[[], Reader]]] = {
+            "sockets": ("kernel", lambda: SocketReader(found)),
+            "peers": ("kernel", lambda: PeerReader(found)),
+            "cpu": ("kernel", lambda: CpuReader(found, server if isinstance(server, Server) else None)),
+            "memory": ("process", lambda: MemoryReader(found)),
+        }
+        opened = {}
+        for section, (rung, make) in makers.items():
+            reader = self._attempts.run(section, rung, make, doing=f"opening the {section} reader")
+            if reader is not None:
+                closing.callback(reader.close)
+                opened[section] = (rung, reader)
+        return opened
+
+    def _page(self, found: Found) -> MetricsPage | None:
+        parts = urlsplit(self._looking.target)
+        own = [f"http://127.0.0.1:{port}" for port in found.ports]
+        bases = list(dict.fromkeys([*own, f"{parts.scheme}://{parts.netloc}"]))
+        return self._attempts.run("timers", "page", lambda: MetricsPage(bases), doing="looking for a metrics page")
+
+    def _opened_database(self, found: Found) -> PostgresReader | None:
+        return self._attempts.run(
+            "queries", "database", lambda: PostgresReader(self._candidates(found)), doing="logging in to the database"
+        )
+
+    def _opened_cache(self, found: Found) -> RedisReader | None:
+        return self._attempts.run(
+            "cache", "cache", lambda: RedisReader(self._candidates(found)), doing="looking for a cache"
+        )
+
+    def _candidates(self, found: Found) -> tuple[Candidate, ...]:
+        given = Given(postgres=self._looking.postgres, redis=self._looking.redis)
+        return candidates((found.master, *found.workers[:1]), (), given)
+
+    def _wait_out(
+        self,
+        readers: dict[str, tuple[str, Reader]],
+        page: MetricsPage | None,
+        database: PostgresReader | None,
+        cache: RedisReader | None,
+    ) -> Window:
+        """Read everything at its own pace until the window is over."""
+        for reader in (database, cache):
+            if reader is not None:
+                reader.start()
+        seconds = self._looking.budget_s * WINDOW_SHARE
+        start_s, clock = time.time(), time.monotonic()
+        if page:
+            page.scrape()
+        scrapes = 1
+        while (elapsed := time.monotonic() - clock) < seconds:
+            for _, reader in readers.values():
+                reader.sample()
+            if database:
+                database.sample()
+            if page and elapsed >= seconds * scrapes / SCRAPES:
+                page.scrape()
+                scrapes += 1
+            self._progress(f"measuring response times: {seconds - elapsed:.0f} s left")
+            time.sleep(1.0 / SAMPLES_PER_S)
+        if page:
+            page.scrape()
+        return Window(start_s=start_s, end_s=time.time())
+
+    def _join_peers(self) -> None:
+        """What the application calls belongs to its sockets."""
+        peers, sockets = self._sections.pop("peers", ()), self._sections.get("sockets")
+        if isinstance(sockets, Sockets) and isinstance(peers, tuple):
+            self._sections["sockets"] = msgspec.structs.replace(sockets, peers=peers)
+
+    def _profile(self, found: Found, prober: Prober) -> Profile:
+        pids = found.workers_now()
+        threads = ThreadReader(pids)
+        collector = self._attempts.run("gc", "process", lambda: GcReader(pids))
+        try:
+            return record(
+                pids,
+                self._looking.budget_s * PROFILE_SHARE,
+                prober.intervals,
+                threads,
+                collector.collecting if collector else None,
+                self._cancel,
+            )
+        finally:
+            threads.close()
+
+    def _afterwards(self, found: Found, window: Window) -> None:
+        looking = self._looking
+        self._fill("deploys", "process", lambda: deploys.deploys(found))
+        self._fill("slow_log", "log", lambda: SlowLogReader(looking.logs, found.workers).read(window), doing="reading logs")
+        if looking.series:
+            self._fill("series", "page", lambda: prometheus.saved_series(looking.series))
+        elif looking.prometheus:
+            self._fill("series", "page", lambda: prometheus.series(looking.prometheus, found.service, found.path, window))
+        if looking.spans:
+            self._fill("spans", "trace", lambda: spans.summarised(looking.spans, found.path))
+
+
+class Reader(Protocol):
+    """Read at a steady pace, then summed up over a window."""
+
+    def sample(self) -> None: ...
+
+    def result(self, window: Window) -> object: ...
+
+    def close(self) -> None: ...
+
+
+def _without_credentials(url: str) -> str:
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
