@@ -18,3 +18,5 @@ class Series(msgspec.Struct, frozen=True, kw_only=True):
     query: str
     step_s: float
     points: tuple[Point, ...]
+    warnings: tuple[str, ...] = ()
+    """What the store said of its own answer (partial data, ...), and what makes these values doubtful."""
