@@ -53,6 +53,8 @@ class Flow:
     def __init__(self, *, caller: bool) -> None:
         """`caller`: rows show the calling side, so that requests go out instead of coming in."""
         self.opened, self.requests, self.retransmits = Counter(), Counter(), Counter()
+        self.unseen = Counter()
+        """Connections that only their TIME_WAIT rows tell of: one request each, and no owner."""
         self._caller = caller
         self._seen: dict[Endpoint, _Seen] = {}
         self._closed: dict[Endpoint, float] = {}
@@ -103,8 +105,7 @@ class Flow:
                 continue
             seen = self._seen.get(key)
             if seen is None or closed_s > seen.last_s + CLOSING_JITTER_S:
-                self.opened.add(closed_s, 1)
-                self.requests.add(closed_s, 1)
+                self.unseen.add(closed_s, 1)
             elif seen.served == 0:
                 self.requests.add(closed_s, 1)
 

@@ -123,7 +123,7 @@ def local_addresses(host: str, port: int) -> set[bytes]:
     except socket.gaierror as error:
         raise CannotLook(f"cannot resolve {host}: {error.strerror}", "check the host in the URL") from error
     packed = {ipaddress.ip_address(str(each[4][0]).split("%")[0]).packed for each in resolved}
-    mine = {address for address in packed if _is_local(address)}
+    mine = {address for address in packed if is_local(address)}
     if not mine:
         raise CannotLook(
             f"{host} is not this machine: its processes cannot be seen from here",
@@ -132,7 +132,7 @@ def local_addresses(host: str, port: int) -> set[bytes]:
     return mine
 
 
-def _is_local(address: bytes) -> bool:
+def is_local(address: bytes) -> bool:
     """Only an own address can be bound."""
     family = socket.AF_INET if len(address) == 4 else socket.AF_INET6
     try:

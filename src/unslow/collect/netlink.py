@@ -39,7 +39,8 @@ _ROW = struct.Struct("=BBBx4s16s16s4x8sIIIII")
 _ROW_FORMAT_PORTS = struct.Struct("!HH")
 _ATTRIBUTE = struct.Struct("=HH")
 _INFO_A = struct.Struct("=44xIIII8xI28xI")  # last data sent/received ... rtt, total_retrans
-_INFO_B = struct.Struct("=II")  # data_segs_in, data_segs_out
+_INFO_B = struct.Struct("=III")  # min_rtt, data_segs_in, data_segs_out
+_NEVER_MEASURED = 0xFFFFFFFF
 _INFO_SENT = struct.Struct("=Q")  # bytes_sent
 _MAPPED = b"\0" * 10 + b"\xff\xff"
 _RECEIVE_BYTES = 1 << 18
@@ -55,6 +56,7 @@ class TcpInfo(NamedTuple):
     """Since data was last sent."""
     since_received_s: float
     rtt_s: float
+    """Least round trip of the last minutes; the smoothed one holds delayed acknowledgements too."""
     retransmits: int
     data_segs_in: int
     data_segs_out: int
@@ -247,8 +249,9 @@ def _attributes(message: memoryview, at: int) -> Iterator[tuple[int, memoryview]
 def _tcp_info(message: memoryview) -> TcpInfo | None:
     for kind, value in _attributes(message, _ROW.size):
         if kind == _INET_DIAG_INFO and len(value) >= 160:
-            sent_ms, _, received_ms, _, rtt_us, retransmits = _INFO_A.unpack_from(value)
-            segs_in, segs_out = _INFO_B.unpack_from(value, 152)
+            sent_ms, _, received_ms, _, smoothed_us, retransmits = _INFO_A.unpack_from(value)
+            least_us, segs_in, segs_out = _INFO_B.unpack_from(value, 148)
+            rtt_us = smoothed_us if least_us in {0, _NEVER_MEASURED} else least_us
             (received,) = _INFO_SENT.unpack_from(value, 128)
             # Kernels before 4.19 end earlier; then bytes_acked stands in.
             (sent,) = _INFO_SENT.unpack_from(value, 200 if len(value) >= 208 else 120)

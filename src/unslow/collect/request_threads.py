@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import time
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
 
-from unslow.collect.threads import ThreadReader
+from unslow.collect.threads import ThreadReader, ThreadReading
 from unslow.evidence.window import Window
 
 SERVED_S = 0.005
@@ -25,6 +25,8 @@ class Busy:
     busy_mean: float | None
     """None: system calls are hidden from us, so idle and busy look the same."""
     gil_wait_mean: float | None
+    client_mean: float
+    """Of the busy ones, those that read from or write to the caller."""
     run_s: float
     delay_s: float
     threads: int
@@ -66,8 +68,8 @@ class RequestThreads:
             os.close(file)
         self._schedules.clear()
 
-    def sample(self) -> None:
-        """One reading of every thread: about 15 microseconds each."""
+    def sample(self, client_inodes: Container[int] = ()) -> None:
+        """One reading of every thread, about 15 microseconds each; `client_inodes`: sockets of callers."""
         self._at_s.append(time.time())
         seen = set()
         for reading in self._reader.read():
@@ -82,7 +84,8 @@ class RequestThreads:
                 thread, _Track(len(self._at_s) > 1 and reading.pid in self._known)
             )
             track.at_s.append(reading.at_s)
-            track.states.append(reading.state)
+            client = reading.descriptor >= 0 and client_inodes and _inode(reading) in client_inodes
+            track.states.append("client" if client else reading.state)
             track.run_s.append(schedule[0] / 1e9)
             track.delay_s.append(schedule[1] / 1e9)
         self._known = {pid for pid, _ in seen}
@@ -113,6 +116,7 @@ class RequestThreads:
         return Busy(
             busy_mean=sum(state != "idle" for state in states) / readings if known else None,
             gil_wait_mean=sum(state == "gil" for state in states) / readings if known else None,
+            client_mean=sum(state == "client" for state in states) / readings if known else 0.0,
             run_s=sum(_grown(track.run_s, track.born) for track in chosen.values()),
             delay_s=sum(_grown(track.delay_s, track.born) for track in chosen.values()),
             threads=len(chosen),
@@ -138,6 +142,14 @@ class RequestThreads:
             if sum(pid == thread[0] for pid, _ in kept) < self._per_process:
                 kept.append(thread)
         return {thread: chosen[thread] for thread in kept}
+
+
+def _inode(reading: ThreadReading) -> int:
+    try:
+        target = os.readlink(f"/proc/{reading.pid}/fd/{reading.descriptor}")  # noqa: PTH115
+    except OSError:
+        return -1
+    return int(target[8:-1]) if target.startswith("socket:[") else -1
 
 
 def _cut(track: _Track, window: Window) -> _Track:

@@ -135,6 +135,7 @@ class SocketReader:
             start_s=max(window.start_s, self._queue.at_s[0]), end_s=min(window.end_s, time.time())
         )
         seconds = counted.seconds
+        requests = self._flow.requests.within(counted) + self._flow.unseen.within(counted)
         return Sockets(
             readings=len(queue),
             accept_queue_mean=sum(queue) / len(queue),
@@ -142,9 +143,7 @@ class SocketReader:
             accept_queue_limit=self._limit,
             unread_mean=self._unread.mean(window) or 0.0,
             established_mean=self._established.mean(window) or 0.0,
-            requests_per_s=self._flow.requests.within(counted) / seconds
-            if self._diag and seconds > 0
-            else None,
+            requests_per_s=requests / seconds if self._diag and seconds > 0 else None,
             rtt_s=self._rtt.mean(window),
             retransmits_per_s=self._flow.retransmits.within(counted) / seconds if seconds > 0 else 0.0,
         )

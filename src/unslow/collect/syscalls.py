@@ -17,6 +17,8 @@ class Numbers:
     epoll: frozenset[int]
     accept: frozenset[int]
     """First argument: the listening descriptor."""
+    transfer: frozenset[int]
+    """Reading and writing; first argument: the descriptor."""
     unknown: frozenset[int]
     """Waiting for a child or a signal: neither input nor output."""
 
@@ -28,6 +30,7 @@ _X86_64 = Numbers(
     poll=frozenset({7, 271}),
     epoll=frozenset({232, 281, 441}),
     accept=frozenset({43, 288}),
+    transfer=frozenset({0, 1, 19, 20, 44, 45, 46, 47}),
     unknown=frozenset({34, 61, 127, 128, 130, 219, 247}),
 )
 _AARCH64 = Numbers(
@@ -37,6 +40,7 @@ _AARCH64 = Numbers(
     poll=frozenset({73}),
     epoll=frozenset({22, 441}),
     accept=frozenset({202, 242}),
+    transfer=frozenset({63, 64, 65, 66, 206, 207, 211, 212}),
     unknown=frozenset({95, 128, 133, 136, 137, 260}),
 )
 NUMBERS = _AARCH64 if os.uname().machine == "aarch64" else _X86_64

@@ -36,6 +36,8 @@ class ThreadReading(NamedTuple):
     """Unix seconds."""
     serves: bool
     """Whether it may handle requests: no main thread that only accepts, no thread beside a sync worker."""
+    descriptor: int = -1
+    """What a thread in `io` reads or writes; -1: unknown or several."""
 
 
 class ThreadReader:
@@ -133,14 +135,15 @@ class _Worker:
             os.close(self._files.pop(gone))
         readings = []
         for tid in tids:
-            state = self._state(tid)
-            if state is not None:
+            known = self._state(tid)
+            if known is not None:
+                state, descriptor = known
                 serves = self._main_serves is None or (tid == self._pid) is self._main_serves
-                readings.append(ThreadReading(self._pid, tid, state, at_s, serves))
+                readings.append(ThreadReading(self._pid, tid, state, at_s, serves, descriptor))
         return readings
 
-    def _state(self, tid: int) -> State | None:
-        """None: the thread ended meanwhile."""
+    def _state(self, tid: int) -> tuple[State, int] | None:
+        """State and descriptor; None: the thread ended meanwhile."""
         file = self._files.get(tid)
         try:
             if file is None:
@@ -153,15 +156,17 @@ class _Worker:
             return None
         fields = text.split()
         if len(fields) < 9:
-            return "run" if fields[:1] == [b"running"] else "unknown"
-        return self._blocked(tid, int(fields[0]), [int(field, 16) for field in fields[1:8]])
+            return ("run" if fields[:1] == [b"running"] else "unknown"), -1
+        number, arguments = int(fields[0]), [int(field, 16) for field in fields[1:8]]
+        state = self._blocked(tid, number, arguments)
+        return state, arguments[0] if state == "io" and number in NUMBERS.transfer else -1
 
-    def _scheduler_state(self, tid: int) -> State | None:
+    def _scheduler_state(self, tid: int) -> tuple[State, int] | None:
         text = processes.read(processes.PROC / str(self._pid) / "task" / str(tid) / "stat")
         if not text:
             return None
         letter = processes.parse_stat(text).state
-        return "run" if letter == "R" else "io" if letter == "D" else "unknown"
+        return ("run" if letter == "R" else "io" if letter == "D" else "unknown"), -1
 
     def _blocked(self, tid: int, number: int, arguments: list[int]) -> State:
         """`arguments`: the six of the system call, then the stack pointer."""
