@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from bisect import bisect_left
-from collections.abc import Container, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from unslow.collect.threads import ThreadReader, ThreadReading
@@ -68,7 +68,7 @@ class RequestThreads:
             os.close(file)
         self._schedules.clear()
 
-    def sample(self, client_inodes: Container[int] = ()) -> None:
+    def sample(self, client_inodes: frozenset[int] = frozenset()) -> None:
         """One reading of every thread, about 15 microseconds each; `client_inodes`: sockets of callers."""
         self._at_s.append(time.time())
         seen = set()

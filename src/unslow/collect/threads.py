@@ -159,7 +159,7 @@ class _Worker:
             return ("run" if fields[:1] == [b"running"] else "unknown"), -1
         number, arguments = int(fields[0]), [int(field, 16) for field in fields[1:8]]
         state = self._blocked(tid, number, arguments)
-        return state, arguments[0] if state == "io" and number in NUMBERS.transfer else -1
+        return state, self._descriptor(number, arguments) if state == "io" else -1
 
     def _scheduler_state(self, tid: int) -> tuple[State, int] | None:
         text = processes.read(processes.PROC / str(self._pid) / "task" / str(tid) / "stat")
@@ -185,6 +185,18 @@ class _Worker:
         if number in NUMBERS.sleep or (number in NUMBERS.select and first == 0):
             return "sleep"
         return "unknown" if number in NUMBERS.unknown or number < 0 else "io"
+
+    def _descriptor(self, number: int, arguments: list[int]) -> int:
+        """The one descriptor that the thread waits for; -1: none or several."""
+        if number in NUMBERS.transfer:
+            return arguments[0]
+        watched: set[int] | None = None
+        if number in NUMBERS.epoll:
+            text = processes.read(processes.PROC / str(self._pid) / "fdinfo" / str(arguments[0])) or ""
+            watched = {int(line.split()[1]) for line in text.splitlines() if line.startswith("tfd:")}
+        elif number in NUMBERS.poll and arguments[1] == 1:
+            watched = self._polled(arguments[0], 1)
+        return watched.pop() if watched and len(watched) == 1 else -1
 
     def _waits_for_callers(self, number: int, arguments: list[int]) -> bool:
         """Whether the main thread is in its server's loop: an event loop, or waiting for the listener."""
