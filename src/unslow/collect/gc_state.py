@@ -93,7 +93,8 @@ grown = [at for at in range(len(counts[0])) if [values[at] for values in counts]
 tracked = [at for at in range(len(counts[0]))
            if all(abs(counts[n][at] - counts[n - 1][at] - 10000 * (n + 1)) < 100 for n in (1, 2))]
 print(module)
-print(low + flags[0] - base, *(low + found[0] * 8 - base if len(found) == 1 else 0 for found in (grown, tracked)))
+places = [low + found[0] * 8 - base if len(found) == 1 else 0 for found in (grown, tracked)]
+print(low + flags[0] - base, *places)
 """
 
 
