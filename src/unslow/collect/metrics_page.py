@@ -4,166 +4,293 @@ from __future__ import annotations
 
 import http.client
 import re
-import urllib.error
-import urllib.request
+import threading
+import time
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from math import isfinite
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
+from math import inf, isnan
 
+from unslow.collect.exposition import Labels, Page, Samples, parse
 from unslow.errors import Unavailable
 from unslow.evidence.requests import RouteTimer, Timers
+from unslow.http_request import http_request, tls_context
 
 LARGEST_PAGE = 8 * 1024 * 1024
 PATHS = ("/metrics", "/metrics/", "/actuator/prometheus")
-SAMPLE = re.compile(r"([A-Za-z_:][\w:]*)(?:\{(.*)\})?\s+(\S+)")
-LABEL = re.compile(r'([A-Za-z_]\w*)="((?:[^"\\]|\\.)*)"')
-TIMER = re.compile(r"(?:request|http|view|handler|server).*(?:duration|latency|time|seconds|milliseconds)", re.IGNORECASE)
-OUTGOING = re.compile(r"client|outgoing|upstream|db|database|query|redis|gc_", re.IGNORECASE)
-ROUTE_LABELS = ("route", "path", "url_rule", "http_route", "handler", "endpoint", "view", "uri", "http_target")
-METHOD_LABELS = ("method", "http_method", "http_request_method", "verb")
-STATUS_LABELS = ("status", "status_code", "code", "http_status_code", "http_response_status_code")
-IN_FLIGHT = re.compile(r"in_?progress|in_?flight|active_requests", re.IGNORECASE)
+FIND_S = 8.0
+"""For all addresses and paths together: a page that is slower is of no use in a short window."""
+SCRAPE_S = 10.0
+"""A page served by busy workers waits in their queue like any request."""
+MOST_ROUTES = 1000
 INFINITE = 1e308
 
-Labels = tuple[tuple[str, str], ...]
-Page = dict[tuple[str, Labels], float]
+ROUTE_LABELS = (
+    "route",
+    "http_route",
+    "url_rule",
+    "path",
+    "handler",
+    "endpoint",
+    "view",
+    "uri",
+    "path_template",
+    "http_target",
+)
+METHOD_LABELS = ("method", "http_method", "http_request_method", "verb", "request_method")
+STATUS_LABELS = (
+    "status",
+    "status_code",
+    "code",
+    "http_status_code",
+    "http_response_status_code",
+    "http_status",
+)
+PROCESS_START = "process_start_time_seconds"
+
+_TIMER = re.compile(
+    r"(?:request|http|view|handler|server|response|api).*(?:duration|latency|time|seconds|_ms(?:_|$))",
+    re.IGNORECASE,
+)
+_OUTGOING = re.compile(
+    r"(?:^|[_.])(?:client|outgoing|outbound|upstream|downstream|external|db|database|sql|query|redis|cache|gc|scrape"
+    r"|task|tasks|job|celery|queue|promhttp|push)(?:[_.]|$)",
+    re.IGNORECASE,
+)
+_IN_FLIGHT = re.compile(r"in_?progress|in_?flight|active_requests", re.IGNORECASE)
+_UNITS = (
+    (re.compile(r"milli|(?:^|[_.])ms(?:[_.]|$)|\bin ms\b|\(ms\)", re.IGNORECASE), 1e-3),
+    (re.compile(r"microsec|(?:^|[_.])us(?:[_.]|$)", re.IGNORECASE), 1e-6),
+    (re.compile(r"nanosec|(?:^|[_.])ns(?:[_.]|$)", re.IGNORECASE), 1e-9),
+    (re.compile(r"seconds|(?:^|[_.])s(?:ec)?(?:[_.]|$)", re.IGNORECASE), 1.0),
+)
+_MS_EDGE = 500.0
+"""With no unit named, a histogram whose last finite edge is as high counts milliseconds: nobody waits 500 s."""
+
+Key = tuple[str, str, str]
 
 
 class MetricsPage:
-    """Scrapes the first page that holds a request timer, again and again."""
+    """Scrapes the first page with a request timer; on a new connection each time, so that any worker may answer.
+
+    Raises `Unavailable` when none of the base URLs has such a page.
+    """
 
     def __init__(self, bases: Sequence[str], headers: Mapping[str, str] | None = None) -> None:
-        self._headers = dict(headers or {})
-        self._scrapes: list[Page] = []
-        self.url, self.metric = self._find(bases)
+        self._headers = {
+            "Accept": "text/plain;version=0.0.4, */*;q=0.1",
+            "Connection": "close",
+            **(headers or {}),
+        }
+        self._scraped: list[str] = []
+        self._under_way: list[threading.Thread] = []
+        self._address, page, self.metric = self._find(bases)
+        self.url = http_request(self._address).url
+        self._unit_s = unit_s(page, self.metric)
+        self._in_flight = in_flight_name(page)
+        # A page that tells when its process started is one process's own. With several behind the port, two
+        # readings in a row find that out sooner.
+        self._readings = 2 if any(name == PROCESS_START for name, _ in page.samples) else 1
 
     def scrape(self) -> None:
-        """One more reading; a page that fails once is left out of the differences."""
-        self._scrapes.append(parse(self._read(self.url)))
+        """One more reading, in the background: a page that waits for a busy worker must not hold up the caller.
+
+        A reading that fails is left out of the differences.
+        """
+        thread = threading.Thread(target=self._scrape, name="metrics-page", daemon=True)
+        self._under_way.append(thread)
+        thread.start()
 
     def timers(self) -> Timers:
-        """Last reading minus first. Raises `Unavailable` with fewer than two readings."""
-        if len(self._scrapes) < 2:
-            raise Unavailable("two readings of the metrics page", "repeat with a longer --budget")
-        first, last = self._scrapes[0], self._scrapes[-1]
-        scale = 1e-3 if "milli" in self.metric or self.metric.endswith("_ms") else 1.0
-        in_flight = [value for (name, _), value in last.items() if IN_FLIGHT.search(name)]
-        started = [value for (name, _), value in last.items() if name == "process_start_time_seconds"]
+        """Differences from the first scrape to the last. Raises `Unavailable` with fewer than two."""
+        for thread in self._under_way:
+            thread.join(SCRAPE_S * self._readings)
+        names = (self.metric, PROCESS_START, *((self._in_flight,) if self._in_flight else ()))
+        pages = [parse(text, names).samples for text in list(self._scraped)]
+        if len(pages) < 2:
+            raise Unavailable(f"two readings of {self.url}", "repeat with a longer --budget")
+        in_flight = [value for (name, _), value in pages[-1].items() if name == self._in_flight]
+        started = [value for (name, _), value in pages[-1].items() if name == PROCESS_START]
         return Timers(
             url=self.url,
             metric=self.metric,
-            routes=_timers(_difference(first, last), self.metric, scale),
-            lifetime=_timers(first, self.metric, scale),
-            scrapes=len(self._scrapes),
-            resets=falls(self._scrapes, self.metric),
+            routes=_timers(increases(pages), self.metric, self._unit_s),
+            lifetime=_timers(pages[0], self.metric, self._unit_s),
+            scrapes=len(pages),
+            resets=falls(pages, self.metric),
             in_flight=sum(in_flight) if in_flight else None,
             process_start_s=min(started) if started else None,
         )
 
-    def _find(self, bases: Sequence[str]) -> tuple[str, str]:
-        seen = []
+    def _scrape(self) -> None:
+        for _ in range(self._readings):
+            try:
+                self._scraped.append(self._read(self._address, SCRAPE_S))
+            except Unavailable:
+                return  # fewer scrapes than were asked for is what the section then says
+
+    def _find(self, bases: Sequence[str]) -> tuple[str, Page, str]:
+        seen, deadline = "", time.monotonic() + FIND_S
         for base in bases:
             for path in PATHS:
+                left_s = deadline - time.monotonic()
+                if left_s <= 0:
+                    break
+                address = base.rstrip("/") + path
                 try:
-                    page = parse(self._read(base.rstrip("/") + path))
-                except (Unavailable, OSError, http.client.HTTPException):
+                    page = parse(self._read(address, left_s))
+                except Unavailable:
                     continue
-                seen.append(base + path)
                 metric = timer_name(page)
                 if metric:
-                    self._scrapes.append(page)
-                    return base.rstrip("/") + path, metric
+                    return address, page, metric
+                if page.samples and not seen:
+                    seen = http_request(address).url
         if seen:
             raise Unavailable(
-                f"a request timer on {seen[0]}", "count request durations in a histogram, by route, method and status"
+                f"a request timer on {seen}",
+                "count request durations in a histogram, by route, method and status",
             )
         raise Unavailable("a metrics page", "expose /metrics with the Prometheus client")
 
-    def _read(self, url: str) -> str:
-        if not url.startswith(("http://", "https://")):
-            raise Unavailable(f"a metrics page at {url}", "metrics are read over HTTP only")
-        request = urllib.request.Request(url, headers={"Accept": "text/plain", **self._headers})  # noqa: S310 - checked above
+    def _read(self, address: str, within_s: float) -> str:
+        """The page as text, cut after its last whole line when it is too large. Redirects are not followed."""
+        request = http_request(address, headers=self._headers)
+        deadline = time.monotonic() + within_s
+        connection = (
+            http.client.HTTPSConnection(
+                request.host, request.port, timeout=within_s, context=tls_context(request)
+            )
+            if request.secure
+            else http.client.HTTPConnection(request.host, request.port, timeout=within_s)
+        )
         try:
-            with urllib.request.urlopen(request, timeout=3.0) as answer:  # noqa: S310 - checked above
-                body: bytes = answer.read(LARGEST_PAGE)
-        except (urllib.error.URLError, TimeoutError, http.client.HTTPException) as error:
-            raise Unavailable(f"{url} ({error})", "see whether the page answers: curl " + url) from error
+            connection.request("GET", request.path, headers=dict(request.headers))
+            answer = connection.getresponse()
+            if answer.status != 200:
+                raise http.client.HTTPException(f"status {answer.status}")
+            body = b""
+            while chunk := answer.read1(65536):
+                body += chunk
+                if time.monotonic() > deadline:
+                    raise TimeoutError(f"more than {within_s:.0f} s")
+                if len(body) > LARGEST_PAGE:
+                    body = body[: body.rfind(b"\n", 0, LARGEST_PAGE) + 1]
+                    break
+        except (OSError, http.client.HTTPException) as error:
+            raise Unavailable(
+                f"{request.url} ({error})", f"see whether it answers: curl {request.url}"
+            ) from error
+        finally:
+            connection.close()
         return body.decode("utf-8", "replace")
-
-
-def parse(text: str) -> Page:
-    """Samples of a page in the text format; lines that are none are passed over."""
-    page: Page = {}
-    for line in text.splitlines():
-        if line.startswith("#"):
-            continue
-        match = SAMPLE.match(line)
-        if match is None:
-            continue
-        try:
-            value = float(match[3])
-        except ValueError:
-            continue
-        if isfinite(value):
-            page[match[1], tuple(sorted(LABEL.findall(match[2] or "")))] = value
-    return page
 
 
 def timer_name(page: Page) -> str:
     """Base name of the metric that times incoming requests; empty when there is none."""
-    names = {name for name, _ in page}
-    bases = {name.removesuffix("_count") for name in names if name.endswith("_count")}
-    timed = [base for base in bases if f"{base}_sum" in names and TIMER.search(base) and not OUTGOING.search(base)]
-    # With several, the one that says most plainly that it times HTTP requests on the server side.
-    return min(timed, key=lambda base: ("http" not in base, "request" not in base, f"{base}_bucket" not in names, base), default="")
+    counted = {name for name, _ in page.samples}
+    bases = {name.removesuffix("_count") for name in counted if name.endswith("_count")}
+    timed = {base for base in bases if f"{base}_sum" in counted}
+    # A labelled timer that has counted nothing yet shows only in its TYPE line.
+    timed |= {name for name, kind in page.types.items() if kind in {"histogram", "summary"}}
+    serving = [name for name in timed if _TIMER.search(name) and not _OUTGOING.search(name)]
+    labelled = {
+        name.removesuffix("_count")
+        for name, labels in page.samples
+        if any(label in ROUTE_LABELS for label, _ in labels)
+    }
+
+    def doubt(name: str) -> tuple[bool, bool, bool, bool, str]:
+        # With several, one that tells routes apart, and says most plainly that it times HTTP requests.
+        one_for_all = name in bases and name not in labelled
+        has_buckets = f"{name}_bucket" in counted or page.types.get(name) == "histogram"
+        return (one_for_all, "http" not in name, "request" not in name, not has_buckets, name)
+
+    return min(serving, key=doubt, default="")
 
 
-def falls(scrapes: Sequence[Page], metric: str) -> int:
-    """How often a counter of the timer was lower than in the scrape before."""
-    counters = {f"{metric}_count", f"{metric}_sum"}
-    fallen = 0
-    for earlier, later in zip(scrapes, scrapes[1:], strict=False):
-        both = (key for key in earlier if key in later and key[0] in counters)
-        fallen += any(later[key] < earlier[key] for key in both)
-        # A series that was there and is gone: another process answered.
-        fallen += any(key not in later for key in earlier if key[0] in counters)
-    return fallen
+def unit_s(page: Page, metric: str) -> float:
+    """Seconds in one unit of the metric: by its name, else its UNIT or HELP line, else the size of its buckets."""
+    for text in (metric, page.units.get(metric, ""), page.helps.get(metric, "")):
+        for pattern, seconds in _UNITS:
+            if pattern.search(text):
+                return seconds
+    edges = [_edge(labels) for name, labels in page.samples if name == f"{metric}_bucket"]
+    return 1e-3 if max((edge for edge in edges if edge < inf), default=0.0) >= _MS_EDGE else 1.0
 
 
-def _difference(first: Page, last: Page) -> Page:
-    return {key: max(0.0, value - first.get(key, 0.0)) for key, value in last.items()}
+def in_flight_name(page: Page) -> str:
+    """The gauge of requests being served; empty when there is none."""
+    names = {name for name, _ in page.samples if _IN_FLIGHT.search(name) and not _OUTGOING.search(name)}
+    return min(names, key=lambda name: ("http" not in name, name), default="")
 
 
-def _timers(page: Page, metric: str, scale: float) -> tuple[RouteTimer, ...]:
-    counts: dict[tuple[str, str, str], float] = defaultdict(float)
-    sums: dict[tuple[str, str, str], float] = defaultdict(float)
-    buckets: dict[tuple[str, str, str], dict[float, float]] = defaultdict(lambda: defaultdict(float))
-    for (name, labels), value in page.items():
+def falls(scrapes: Sequence[Samples], metric: str) -> int:
+    """How often one scrape shows another process, or a younger one, than the scrape before.
+
+    Told by a counter that fell, a series that is gone, or another start time of the process.
+    """
+    counters = {f"{metric}_count", f"{metric}_sum", PROCESS_START}
+    return sum(
+        any(
+            later.get(key) is None or (later[key] != value if key[0] == PROCESS_START else later[key] < value)
+            for key, value in earlier.items()
+            if key[0] in counters
+        )
+        for earlier, later in pairwise(scrapes)
+    )
+
+
+def increases(scrapes: Sequence[Samples]) -> Samples:
+    """How much each counter grew over all scrapes; after a fall it is taken to have started again at 0."""
+    grown: Samples = defaultdict(float)
+    last = dict(scrapes[0])
+    for later in scrapes[1:]:
+        for key, value in later.items():
+            before = last.get(key, 0.0)
+            grown[key] += value - before if value >= before else value
+        last.update(later)
+    return dict(grown)
+
+
+def _timers(samples: Samples, metric: str, unit: float) -> tuple[RouteTimer, ...]:
+    counts: dict[Key, float] = defaultdict(float)
+    sums: dict[Key, float] = defaultdict(float)
+    buckets: dict[Key, dict[float, float]] = defaultdict(lambda: defaultdict(float))
+    for (name, labels), value in samples.items():
         key = (_label(labels, ROUTE_LABELS), _label(labels, METHOD_LABELS), _label(labels, STATUS_LABELS))
-        if name == f"{metric}_count":
+        # A count without its sum (or with one that is not a number) would make the mean too small.
+        if name == f"{metric}_count" and (f"{metric}_sum", labels) in samples:
             counts[key] += value
-        elif name == f"{metric}_sum":
-            sums[key] += value * scale
+            sums[key] += samples[f"{metric}_sum", labels] * unit
         elif name == f"{metric}_bucket":
-            buckets[key][_edge(labels, scale)] += value
+            edge = _edge(labels)
+            if not isnan(edge):
+                buckets[key][edge * unit if edge < inf else INFINITE] += value
+    busiest = sorted((key for key in counts if counts[key] > 0), key=lambda key: (-counts[key], key))[
+        :MOST_ROUTES
+    ]
     return tuple(
         RouteTimer(
             route=key[0],
             method=key[1],
             status=key[2],
-            count=count,
+            count=counts[key],
             sum_s=sums[key],
             buckets=tuple(sorted(buckets[key].items())),
         )
-        for key, count in sorted(counts.items())
+        for key in sorted(busiest)
     )
 
 
-def _label(labels: Labels, names: Sequence[str]) -> str:
+def _label(labels: Labels, names: Iterable[str]) -> str:
     known = dict(labels)
     return next((known[name] for name in names if name in known), "")
 
 
-def _edge(labels: Labels, scale: float) -> float:
-    edge = float(dict(labels).get("le", "inf"))
-    return edge * scale if isfinite(edge) else INFINITE
+def _edge(labels: Labels) -> float:
+    """Upper edge of a bucket in the metric's unit; not a number when the label makes no sense."""
+    try:
+        return float(dict(labels).get("le", "nan"))
+    except ValueError:
+        return float("nan")
