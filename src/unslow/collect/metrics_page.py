@@ -65,13 +65,13 @@ _UNITS = (
     (re.compile(r"seconds|(?:^|[_.])s(?:ec)?(?:[_.]|$)", re.IGNORECASE), 1.0),
 )
 _MS_EDGE = 500.0
-"""With no unit named, a histogram whose last finite edge is as high counts milliseconds: nobody waits 500 s."""
+"""With no unit named, a histogram whose last finite edge is as high counts milliseconds."""
 
 Key = tuple[str, str, str]
 
 
 class MetricsPage:
-    """Scrapes the first page with a request timer; on a new connection each time, so that any worker may answer.
+    """Scrapes the first page with a request timer, each time anew, so that any worker may answer.
 
     Raises `Unavailable` when none of the base URLs has such a page.
     """
@@ -93,7 +93,7 @@ class MetricsPage:
         self._readings = 2 if any(name == PROCESS_START for name, _ in page.samples) else 1
 
     def scrape(self) -> None:
-        """One more reading, in the background: a page that waits for a busy worker must not hold up the caller.
+        """One more reading, in the background: a page that waits for a busy worker holds nobody up.
 
         A reading that fails is left out of the differences.
         """
@@ -154,7 +154,7 @@ class MetricsPage:
         raise Unavailable("a metrics page", "expose /metrics with the Prometheus client")
 
     def _read(self, address: str, within_s: float) -> str:
-        """The page as text, cut after its last whole line when it is too large. Redirects are not followed."""
+        """The page as text, cut after a whole line when it is too large. Redirects are not followed."""
         request = http_request(address, headers=self._headers)
         deadline = time.monotonic() + within_s
         connection = (
@@ -210,7 +210,7 @@ def timer_name(page: Page) -> str:
 
 
 def unit_s(page: Page, metric: str) -> float:
-    """Seconds in one unit of the metric: by its name, else its UNIT or HELP line, else the size of its buckets."""
+    """Seconds in one unit of the metric: by its name, its UNIT or HELP line, or the size of its buckets."""
     for text in (metric, page.units.get(metric, ""), page.helps.get(metric, "")):
         for pattern, seconds in _UNITS:
             if pattern.search(text):
