@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from unslow.collect import cgroups, processes
 from unslow.collect.discovery import Found
-from unslow.collect.gc_state import Collecting
+from unslow.collect.gc_state import GcReader
 from unslow.errors import Unavailable
 from unslow.evidence.cpu import Memory
 from unslow.evidence.window import Window
@@ -24,10 +24,14 @@ class _Counters(NamedTuple):
 
 
 class MemoryReader:
-    """`sample()` as often as the other readers; it reads twice a second."""
+    """`sample()` reads the collectors, and the counters twice a second."""
 
     def __init__(self, found: Found) -> None:
         self._pids = found.workers
+        try:
+            self._collectors: GcReader | None = GcReader(found.workers)
+        except Unavailable:
+            self._collectors = None  # the rest of memory is worth having
         self._counters: list[_Counters] = []
         files = cgroups.pressure_files(found.workers[0], "memory")
         self._pressure = next((file for file in files if cgroups.stalled_s(file) is not None), None)
@@ -35,11 +39,16 @@ class MemoryReader:
     def watch(self, pids: tuple[int, ...]) -> None:
         """Follow these workers from now on: the server replaced some."""
         self._pids = pids
+        if self._collectors:
+            self._collectors.watch(pids)
 
     def close(self) -> None:
-        """Nothing stays open between readings."""
+        if self._collectors:
+            self._collectors.close()
 
     def sample(self) -> None:
+        if self._collectors:
+            self._collectors.sample()
         if not self._counters or time.time() - self._counters[-1].at_s >= COUNTERS_EVERY_S:
             self._counters.append(self._read())
 
@@ -47,7 +56,7 @@ class MemoryReader:
         rows = {pid: row.major_faults for pid in self._pids if (row := processes.stat(pid))}
         return _Counters(time.time(), rows, cgroups.stalled_s(self._pressure) if self._pressure else None)
 
-    def result(self, window: Window, collecting: Collecting | None = None) -> Memory:
+    def result(self, window: Window) -> Memory:
         """Raises `Unavailable` when the workers were not read within `window` or have gone."""
         self._counters.append(self._read())
         inside = [
@@ -56,6 +65,7 @@ class MemoryReader:
         sizes = [_resident_bytes(pid) for pid in self._pids]
         if len(inside) < 2 or not any(sizes):
             raise Unavailable("the workers' memory was not read", "repeat while the service runs")
+        collecting = self._collectors.result(window) if self._collectors else None
         first, last = inside[0], inside[-1]
         seconds = last.at_s - first.at_s
         stalled = (

@@ -28,6 +28,7 @@ from unslow.collect.netlink import (
 )
 from unslow.collect.peer_servers import PeerServer, Resolver, unseen
 from unslow.collect.sockets import Pace, callers
+from unslow.collect.unix_peers import UnixPeers
 from unslow.evidence.sockets import Peer
 from unslow.evidence.window import Window
 
@@ -69,6 +70,8 @@ class PeerReader:
         self._strangers: set[int] = set()
         self._new, self._owners = Pace(NEW_PEERS_EVERY_S), Pace(every_s=0.0)
         self._closed = Pace()
+        own_paths = [each.address.removeprefix("unix:") for each in found.listeners if not each.port]
+        self._unix = UnixPeers(self._diag, own_paths)
         self._resolver = Resolver(self._resolved)
 
     def close(self) -> None:
@@ -93,9 +96,10 @@ class PeerReader:
         started = time.perf_counter()
         rows = self._rows(searching)
         outgoing = [row for row in rows if row.state != LISTEN and row.local[1] not in self._found.ports]
-        self._learn_owners(outgoing)
+        self._learn_owners(outgoing, always=searching)
         if searching:
             self._find_new(outgoing)
+            self._unix.sample(self._inodes)
             self._new.took(time.perf_counter() - started)
         by_peer: dict[Endpoint, list[Connection]] = {endpoint: [] for endpoint in self._peers}
         for row in outgoing:
@@ -118,9 +122,10 @@ class PeerReader:
             return []
         return self._diag.tcp(states, source_ports=served, destination_ports=remote, info=True)
 
-    def _learn_owners(self, rows: Iterable[Connection]) -> None:
+    def _learn_owners(self, rows: Iterable[Connection], *, always: bool = False) -> None:
+        """Look through the workers' descriptors when a row's socket is unknown."""
         unknown = {row.inode for row in rows if row.inode} - self._inodes - self._strangers
-        if not unknown or not self._owners.due():
+        if not always and (not unknown or not self._owners.due()):
             return
         started = time.perf_counter()
         held = {inode for pid in self._pids for inode in processes.socket_inodes(pid) or {}}
@@ -200,6 +205,7 @@ class PeerReader:
             for endpoint, tracked in self._peers.items()
             if tracked.open.within(window)
         ]
+        found += self._unix.result(window)
         return tuple(sorted(found, key=lambda peer: (-peer.open_mean, peer.address)))
 
     def _peer(self, endpoint: Endpoint, tracked: _Tracked, window: Window) -> Peer:
