@@ -51,6 +51,8 @@ class Cache(msgspec.Struct, frozen=True, kw_only=True):
     ping_s: float | None = None
     """Median of ten PINGs; a single-threaded server makes them wait behind slow commands."""
     output_bytes_per_s: float = 0.0
+    notes: tuple[str, ...] = ()
+    """What could not be seen, each with the permission or setting that is missing, and latency events."""
 
     @property
     def hit_ratio(self) -> float | None:

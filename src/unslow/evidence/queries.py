@@ -61,6 +61,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """DDL of the index that would help; empty when none was found."""
     index_cost: float | None = None
     """Cost with that index, from hypopg; None when hypopg is absent (then `kept_ratio` speaks)."""
+    note: str = ""
+    """Why there is no index to propose, or what stands in the way of one that exists."""
 
 
 class Queries(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,3 +83,5 @@ class Queries(msgspec.Struct, frozen=True, kw_only=True):
     max_connections: int = 0
     connections_opened_per_s: float | None = None
     """From pg_stat_database.sessions (PostgreSQL 14 and later)."""
+    notes: tuple[str, ...] = ()
+    """What could not be seen, each with the permission or setting that is missing."""
