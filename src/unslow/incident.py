@@ -29,8 +29,18 @@ def gather(looking: Looking, progress: Callable[[str], None], *, baseline: bool 
     evidence = redact_evidence(local.collect(looking, progress))
     path = baseline_path(looking.target)
     if baseline and looking.use_baseline and path.exists():
-        return msgspec.structs.replace(evidence, reference=bundle.read(path))
+        return against(evidence, path)
     return evidence
+
+
+def against(evidence: Evidence, baseline: Path) -> Evidence:
+    """The same evidence with a saved baseline as its reference."""
+    return compared(evidence, bundle.read(baseline))
+
+
+def compared(evidence: Evidence, baseline: Evidence) -> Evidence:
+    """The same evidence with other evidence of the same target as its reference."""
+    return msgspec.structs.replace(evidence, reference=baseline)
 
 
 def save(path: Path, evidence: Evidence) -> None:

@@ -24,3 +24,12 @@ def test_somebody_elses_code() -> None:
 
 def test_the_framework_is_nobodys_fault() -> None:
     is_clear("hot_function", account=account(line("cpu code", "web framework", 60.0, detail="server")))
+
+
+def test_the_waits_it_causes_are_charged_to_it() -> None:
+    waits = (
+        line("gil", "waiting for the interpreter lock", 12.0),
+        line("cpu contended", "waiting for a free core (cpu code)", 8.0, detail="cpu code"),
+        line("cpu contended", "waiting for a free core (db query)", 5.0, detail="db query"),
+    )
+    finds("hot_function", 80.0, account=account(line("cpu code", "score (app.py)", 60.0, detail="code"), *waits))

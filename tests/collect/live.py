@@ -183,3 +183,35 @@ class Callers:
 
     def rate_per_s(self, start_s: float, end_s: float) -> float:
         return sum(start_s <= at < end_s for at in self.sent_s) / (end_s - start_s)
+
+
+RELAY = """
+import asyncio
+import sys
+
+listen, target, delay_s = int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3])
+
+
+async def pipe(reader, writer):
+    try:
+        while block := await reader.read(65536):
+            await asyncio.sleep(delay_s)
+            writer.write(block)
+            await writer.drain()
+    finally:
+        writer.close()
+
+
+async def serve(reader, writer):
+    behind_reader, behind_writer = await asyncio.open_connection("127.0.0.1", target)
+    pipes = (pipe(reader, behind_writer), pipe(behind_reader, writer))
+    await asyncio.gather(*pipes, return_exceptions=True)
+
+
+async def main():
+    server = await asyncio.start_server(serve, "127.0.0.1", listen)
+    await server.serve_forever()
+
+
+asyncio.run(main())
+"""

@@ -39,7 +39,7 @@ def check(cache: Cache, account: Account) -> Finding | Clear:
         title="the cache misses" if cold else "the cache is no longer asked",
         because=f"{measured}; the database answers instead, {ms(total(lines))} a request",
         place=f"cache at {cache.address}",
-        claims=claim(lines),
+        claims=claim(account, lines),
         confidence=0.8,
         next_steps=(
             "find what empties or bypasses the cache: FLUSHALL in commandstats, evictions, a changed key or TTL",

@@ -30,7 +30,7 @@ def check(account: Account, sockets: Sockets | None = None, queries: Queries | N
         title="every request opens new database connections",
         because=f"{measured}; {ms(total(lines))} more than with open ones",
         place="database connections",
-        claims=claim(lines),
+        claims=claim(account, lines),
         confidence=0.95,
         next_steps=(
             "keep connections in a pool (SQLAlchemy QueuePool, psycopg_pool), or put PgBouncer or RDS Proxy between",

@@ -29,7 +29,7 @@ def check(cpu: Cpu, account: Account) -> Finding | Clear:
         title="the machine has no free core",
         because=f"{measured}, {ms(total(lines))} more than before",
         place="this machine",
-        claims=claim(lines),
+        claims=claim(account, lines),
         confidence=0.55,
         next_steps=("find the other consumers: top, or ps -eo pcpu,comm --sort=-pcpu", "move one of them, or add cores"),
         fixes=(),

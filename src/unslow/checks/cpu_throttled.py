@@ -32,7 +32,7 @@ def check(cpu: Cpu, account: Account) -> Finding | Clear:
         title="the CPU quota throttles the workers",
         because=f"{measured}; each request waits {ms(total(lines))} for CPU time",
         place=f"CPU limit of {cpu.limit_cores:.2f} cores",
-        claims=claim(lines),
+        claims=claim(account, lines),
         confidence=0.95,
         next_steps=(
             f"raise the CPU limit above {cpu.used_cores / max(0.05, 1 - cpu.throttled_ratio):.1f} cores, or remove it and keep the request",

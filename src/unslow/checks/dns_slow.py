@@ -22,7 +22,7 @@ def check(account: Account) -> Finding | Clear:
         title="name look-ups are slow",
         because=f"{ms(total(lines))} a request inside getaddrinfo",
         place="DNS",
-        claims=claim(lines),
+        claims=claim(account, lines),
         confidence=0.95,
         next_steps=(
             "time each server of /etc/resolv.conf: dig @SERVER NAME +tries=1",

@@ -29,7 +29,7 @@ def check(memory: Memory, account: Account) -> Finding | Clear | Skipped:
         title="garbage collection pauses requests",
         because=f"{measured}: {ms(total(lines))} of each request",
         place="Python's cyclic garbage collector",
-        claims=claim(lines),
+        claims=claim(account, lines),
         confidence=0.9,
         next_steps=(
             "call gc.freeze() after start-up so that long-lived objects are not visited again",

@@ -35,8 +35,9 @@ def check(profile: Profile, account: Account, cpu: Cpu | None = None) -> Finding
         title="threads wait for Python's interpreter lock",
         because=f"{waiting}; busiest thread beside the requests: {place}",
         place=place,
-        claims=claim(lines),
-        confidence=0.85,
+        claims=claim(account, lines),
+        # Without a culprit beside them the requests' own code holds the lock: whatever computes there comes first.
+        confidence=0.85 if holder else 0.5,
         next_steps=(
             f"move the computing out of the worker process: {place}",
             "use more worker processes with fewer threads each",

@@ -25,7 +25,8 @@ def check(account: Account) -> Finding | Clear:
         title=f"{top.place} computes for {ms(top.now_s)} a request",
         because=f"{measured}; {ms(top.excess_s)} of it in {top.place}",
         place=top.place,
-        claims=claim(lines),
+        # Other requests wait for the interpreter lock while this code holds it.
+        claims=claim(account, (*lines, *account.of_kind("gil"))),
         confidence=0.7,
         next_steps=(f"read {top.place}: look for repeated work that can be cached, hoisted out of a loop or vectorised",),
         fixes=("profile_function",),

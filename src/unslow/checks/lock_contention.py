@@ -22,7 +22,7 @@ def check(account: Account) -> Finding | Clear:
         title=f"threads queue for a lock in {top.place}",
         because=f"each request waits {ms(total(lines))} for it",
         place=top.place,
-        claims=claim(lines),
+        claims=claim(account, lines),
         confidence=0.75,
         next_steps=(f"hold the lock in {top.place} for less: take slow calls out of it, or split it",),
         fixes=(),

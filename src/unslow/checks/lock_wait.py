@@ -30,7 +30,7 @@ def check(queries: Queries, account: Account) -> Finding | Clear:
         title="statements wait for a lock of another transaction",
         because=f"{measured}, {ms(total(lines))} a request; {held}",
         place=blocker.relation or blocker.text[:80] if blocker else "database locks",
-        claims=claim(lines),
+        claims=claim(account, lines),
         confidence=0.95,
         next_steps=(
             "shorten the blocking transaction: commit before slow work, touch rows in one order",

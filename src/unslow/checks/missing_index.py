@@ -41,7 +41,7 @@ def check(queries: Queries, account: Account) -> Finding | Clear | Skipped:
             + (f"; with an index the planner's cost falls {plan.cost:,.0f} -> {plan.index_cost:,.0f}" if plan.index_cost else "")
         ),
         place=table,
-        claims=claim(lines),
+        claims=claim(account, lines),
         confidence=0.9,
         next_steps=(
             plan.index or f"add an index on {table} for: {plan.text}",

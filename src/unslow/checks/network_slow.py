@@ -23,7 +23,7 @@ def check(sockets: Sockets, account: Account) -> Finding | Clear:
         title=f"the network {top.place} is slow",
         because=f"{ms(total(between))} a request on the way{_seen(sockets, top)}",
         place=top.place,
-        claims=claim(between),
+        claims=claim(account, between),
         confidence=0.75,
         next_steps=(
             f"time the way by hand from both ends: curl -o /dev/null -s -w '%{{time_connect}} %{{time_starttransfer}}\\n' http://{top.detail}/",

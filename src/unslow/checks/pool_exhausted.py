@@ -30,7 +30,7 @@ def check(account: Account, sockets: Sockets | None = None, queries: Queries | N
         title="the database connection pool is too small for how long connections are held",
         because=measured,
         place="database connection pool",
-        claims=claim(lines),
+        claims=claim(account, lines),
         confidence=0.95,
         next_steps=(
             "give the connection back before slow calls that do not need it",

@@ -23,7 +23,7 @@ def check(account: Account, cache: Cache | None = None) -> Finding | Clear:
         title="the cache answers slowly",
         because=f"{measured}{_seen(cache)}",
         place=f"cache at {cache.address}" if cache else lines[0].place,
-        claims=claim(lines),
+        claims=claim(account, lines),
         confidence=0.85,
         next_steps=(
             "replace KEYS by SCAN, and split values of more than 100 kB",

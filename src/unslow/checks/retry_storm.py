@@ -39,7 +39,7 @@ def check(sockets: Sockets, account: Account, profile: Profile | None = None) ->
         title=f"calls to {name} time out and are tried again",
         because=f"{measured}; {ms(total(lines))} a request",
         place=f"calls to {name}",
-        claims=claim(lines),
+        claims=claim(account, lines),
         confidence=0.85,
         next_steps=(
             f"give calls to {name} a timeout above its usual p99 and at most one retry, with a retry budget",

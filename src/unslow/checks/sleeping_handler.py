@@ -27,7 +27,7 @@ def check(account: Account) -> Finding | Clear:
         title=f"{top.place} sleeps",
         because=measured,
         place=top.place,
-        claims=claim(lines),
+        claims=claim(account, lines),
         confidence=0.8,
         next_steps=(f"read {top.place}: wait for the event itself instead of sleeping",),
         fixes=(),

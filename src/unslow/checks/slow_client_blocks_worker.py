@@ -33,7 +33,7 @@ def check(profile: Profile, account: Account, server: Server | None = None) -> F
         title="slow clients hold the workers",
         because=f"{measured}; requests wait {ms(total(lines))} for {workers}",
         place=workers,
-        claims=claim(lines),
+        claims=claim(account, lines),
         confidence=0.85,
         next_steps=(
             "put a buffering proxy (nginx with proxy_request_buffering on) in front, or use gthread workers",

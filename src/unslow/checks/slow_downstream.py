@@ -30,7 +30,7 @@ def check(account: Account, sockets: Sockets | None = None) -> Finding | Clear:
         title=f"{top.place}: the called service is slow",
         because=f"{measured}; {ms(total((top,)))} of it in {top.place}",
         place=top.place,
-        claims=claim(lines),
+        claims=claim(account, lines),
         confidence=0.7 if account.has_reference or (peer and peer.busy_mean is not None) else 0.5,
         next_steps=(
             f"diagnose the called service in the same way: unslow diagnose http://{top.detail or 'ITS-ADDRESS'}/",

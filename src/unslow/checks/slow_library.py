@@ -27,7 +27,8 @@ def check(account: Account) -> Finding | Clear:
         title=f"{top.place} is slow",
         because=f"{measured}; {ms(total((top,)))} of it in {top.place}",
         place=top.place,
-        claims=claim(lines),
+        # Other requests wait for the interpreter lock while this code holds it.
+        claims=claim(account, (*lines, *account.of_kind("gil"))),
         confidence=0.7,
         next_steps=(
             f"replace or feed {top.place} differently: a compiled serializer, a simpler pattern, smaller input",

@@ -23,7 +23,7 @@ def check(account: Account) -> Finding | Clear:
         title="the database answers slowly",
         because=f"{measured}; {ms(total((top,)))} of it in {top.place}",
         place=top.place,
-        claims=claim(lines),
+        claims=claim(account, lines),
         confidence=0.4,
         next_steps=("read its plan: EXPLAIN (ANALYZE, BUFFERS) on a replica", "fetch fewer rows or columns, or cache the answer"),
         fixes=(),

@@ -23,7 +23,7 @@ def check(account: Account) -> Finding | Clear:
         title="writing log lines blocks requests",
         because=f"{measured}, {ms(total(lines))} more than it should, in {top.place}",
         place=top.place,
-        claims=claim(lines),
+        claims=claim(account, lines),
         confidence=0.9,
         next_steps=(
             "put a QueueHandler before the slow handler and write from another thread",

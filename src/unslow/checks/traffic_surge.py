@@ -41,7 +41,7 @@ def check(
         title=f"traffic grew {grown.ratio:.1f} times",
         because=f"{measured}; requests wait {ms(total(lines))} for a worker or a core",
         place="incoming traffic",
-        claims=claim(lines),
+        claims=claim(account, lines),
         confidence=0.75 if grown.certain else 0.65,
         next_steps=(
             "find who sends it: access log by client and path",

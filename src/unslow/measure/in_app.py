@@ -72,7 +72,11 @@ class LineKey(msgspec.Struct, frozen=True):
 GIL = LineKey("gil", "waiting for the interpreter lock")
 GARBAGE = LineKey("memory", "garbage collection")
 THROTTLED = LineKey("cpu throttled", "waiting for the next CPU quota period")
-CONTENDED = LineKey("cpu contended", "waiting for a free core")
+
+
+def contended_in(kind: str) -> LineKey:
+    """Waiting for a core is kept apart by what the thread was at, so that a cause can be charged with its own."""
+    return LineKey("cpu contended", f"waiting for a free core ({kind})", kind)
 
 
 def in_app_parts(evidence: Evidence, in_app: Estimate) -> tuple[Part, ...]:
@@ -95,7 +99,7 @@ def line_shares(evidence: Evidence) -> dict[LineKey, Share]:
         return {}
     seconds: dict[LineKey, float] = defaultdict(float)
     waited = delay_ratio(profile)
-    delayed_as = _delay_kind(evidence)
+    throttled = evidence.cpu is not None and evidence.cpu.throttled_ratio >= THROTTLED_RATIO
     for sample in samples_of_route(profile):
         stack = stack_of(profile, sample)
         if sample.state == "gil":
@@ -106,7 +110,7 @@ def line_shares(evidence: Evidence) -> dict[LineKey, Share]:
             line = _line(evidence, place_of(stack, sample.state), sample.state)
             delay = waited * sample.seconds if sample.state == "run" else 0.0
             if delay:
-                seconds[delayed_as] += delay
+                seconds[THROTTLED if throttled else contended_in(line.kind)] += delay
             seconds[line] += sample.seconds - delay
     total = sum(seconds.values())
     if total <= 0:
@@ -123,11 +127,6 @@ def delay_ratio(profile: Profile) -> float:
 
 THROTTLED_RATIO = 0.05
 """One period in 20: a stall about every two seconds. Below it, waiting for a CPU is called contention."""
-
-
-def _delay_kind(evidence: Evidence) -> LineKey:
-    throttled = evidence.cpu is not None and evidence.cpu.throttled_ratio >= THROTTLED_RATIO
-    return THROTTLED if throttled else CONTENDED
 
 
 def _line(evidence: Evidence, place: Place, state: State) -> LineKey:

@@ -45,9 +45,20 @@ def is_excess(account: Account, lines: Iterable[Line], *, normal: bool) -> bool:
     return excess >= floor_s(account, normal=normal) and excess >= STANDARD_ERRORS * error
 
 
-def claim(lines: Iterable[Line]) -> tuple[Claim, ...]:
-    """Everything that these lines have grown by."""
-    return tuple(Claim(line=line.id, ms=line.excess_s * 1e3) for line in lines if line.excess_s > 0)
+def claim(account: Account, lines: Iterable[Line]) -> tuple[Claim, ...]:
+    """Everything that these lines have grown by, and their share of the waiting for a core on the way.
+
+    A thread that has to be woken for each of a cause's round trips, or computes for it, queues for a
+    core because of that cause: without it that wait would be gone too.
+    """
+    grown = [line for line in lines if line.excess_s > 0]
+    claims = [Claim(line=line.id, ms=line.excess_s * 1e3) for line in grown]
+    for waiting in account.of_kind("cpu contended"):
+        kind_s = sum(max(0.0, line.excess_s) for line in account.of_kind(waiting.detail))
+        mine_s = sum(line.excess_s for line in grown if line.kind == waiting.detail)
+        if mine_s > 0 and waiting.excess_s > 0:
+            claims.append(Claim(line=waiting.id, ms=waiting.excess_s * 1e3 * mine_s / kind_s))
+    return tuple(claims)
 
 
 def ms(seconds: float) -> str:

@@ -1,0 +1,1 @@
+"""A small real shop with faults to switch on: nginx, two Flask services, PostgreSQL, Redis, and its visitors."""

@@ -1,0 +1,120 @@
+"""The shop's PostgreSQL, with a million orders. Filled once per machine, then copied."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+import psycopg
+
+from unslow.lab import processes
+
+ROWS = 1_000_000
+VERSION = "2"
+"""Of the content: another one is filled anew."""
+
+FILL = f"""
+CREATE EXTENSION pg_stat_statements;
+CREATE TABLE customers (id int PRIMARY KEY, name text NOT NULL, visits int NOT NULL) WITH (fillfactor = 40);
+INSERT INTO customers SELECT i, 'customer ' || i, 0 FROM generate_series(1, 5000) i;
+CREATE TABLE products (id int PRIMARY KEY, name text NOT NULL);
+INSERT INTO products SELECT i, 'product ' || i FROM generate_series(1, 2000) i;
+CREATE TABLE orders (id int PRIMARY KEY, customer_id int NOT NULL, created int NOT NULL, amount int NOT NULL,
+                     product_id int NOT NULL);
+INSERT INTO orders SELECT i, i % 5000 + 1, i, i % 977, (i / 5000) % 2000 + 1 FROM generate_series(1, {ROWS}) i;
+CREATE INDEX orders_by_customer ON orders (customer_id, created);
+VACUUM ANALYZE;
+"""
+
+
+class Database:
+    """A running server; `dsn` for libpq, `url` for SQLAlchemy."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder / "database"
+        self._folder.mkdir()
+        self._log = folder / "postgres.log"
+        self.port = processes.free_port()
+        self.dsn = f"postgresql://shop@127.0.0.1:{self.port}/postgres"
+        self.url = f"postgresql+psycopg2://shop@127.0.0.1:{self.port}/postgres"
+        template = _template()
+        if not template.exists():
+            _fill(template)
+        subprocess.run(["cp", "-a", "--reflink=auto", template, self._folder / "data"], check=True)
+        self._process = _start(self._folder, self.port, self._log)
+        _wait(self.dsn)
+
+    def set_index(self, *, there: bool) -> None:
+        with psycopg.connect(self.dsn, autocommit=True) as connection:
+            if there:
+                connection.execute("CREATE INDEX IF NOT EXISTS orders_by_customer ON orders (customer_id, created)")
+            else:
+                connection.execute("DROP INDEX IF EXISTS orders_by_customer")
+
+    def stop(self) -> None:
+        processes.stop(self._process)
+
+
+def _template() -> Path:
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    release = processes.postgres_folder()
+    major = subprocess.run([release / "postgres", "--version"], capture_output=True, text=True, check=True).stdout.split()[2]
+    return cache / "unslow" / "lab" / f"postgres-{major}-{VERSION}"
+
+
+def _fill(template: Path) -> None:
+    """Make the data folder in a temporary place and move it, so that a broken one is never used."""
+    import tempfile
+
+    template.parent.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix="unslow-fill-"))
+    port = processes.free_port()
+    user = processes.as_other_user(folder)
+    subprocess.run(
+        [*user, processes.postgres_folder() / "initdb", "-D", folder / "data", "-U", "shop", "-A", "trust", "--no-sync", "-E", "UTF8"],
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
+    server = _start(folder, port, folder / "log", as_user=user)
+    try:
+        dsn = f"postgresql://shop@127.0.0.1:{port}/postgres"
+        _wait(dsn)
+        with psycopg.connect(dsn, autocommit=True) as connection:
+            for statement in FILL.split(";\n"):
+                if statement.strip():
+                    connection.execute(statement)
+    finally:
+        processes.stop(server, patience_s=30.0)
+    shutil.move(folder / "data", template)
+    shutil.rmtree(folder)
+
+
+def _start(folder: Path, port: int, log: Path, *, as_user: list[str] | None = None) -> subprocess.Popen[bytes]:
+    user = processes.as_other_user(folder) if as_user is None else as_user
+    settings = {
+        "port": str(port),
+        "listen_addresses": "127.0.0.1",
+        "unix_socket_directories": str(folder),
+        "shared_preload_libraries": "pg_stat_statements",
+        "fsync": "off",
+        "synchronous_commit": "off",
+        "max_connections": "80",
+        "max_parallel_workers_per_gather": "0",
+        "jit": "off",
+    }
+    words = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
+    return processes.start([*user, processes.postgres_folder() / "postgres", "-D", folder / "data", *words], log)
+
+
+def _wait(dsn: str) -> None:
+    for _ in range(200):
+        try:
+            psycopg.connect(dsn, connect_timeout=2).close()
+        except psycopg.OperationalError:
+            time.sleep(0.1)
+        else:
+            return
+    raise RuntimeError("the shop's database does not start")

@@ -1,0 +1,76 @@
+"""The faults: each a different way to deploy, load or disturb the same shop."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+class FaultUnavailable(Exception):
+    """This machine cannot make the fault; the message says what it would need."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fault:
+    """What differs from the healthy shop; nothing in it reaches the diagnosis by name."""
+
+    title: str
+    options: tuple[str, ...] = ()
+    """Switches of the orders service."""
+    workers: tuple[str, ...] | None = None
+    """Gunicorn's arguments; None: the usual ones."""
+    rate: float | None = None
+    """Requests a second of the load; None: the usual rate."""
+    payments: dict[str, str] = field(default_factory=dict)
+    """Environment of the payments service."""
+    disturbers: tuple[str, ...] = ()
+    """Processes beside the shop (`disturb.py`)."""
+    without_index: bool = False
+    relay_s: float = 0.0
+    """Delay of each direction between orders and payments."""
+    slow_names: bool = False
+    quota_cores: float | None = None
+    path: str = "/orders"
+    """The route that is loaded and diagnosed."""
+
+
+FAULTS: dict[str, Fault] = {
+    "none": Fault(title="nothing is wrong"),
+    "missing_index": Fault(title="orders of a customer are found by reading the whole table", without_index=True, rate=8.0),
+    "n_plus_one": Fault(title="each order's product is loaded by a query of its own", options=("lazy",), rate=6.0),
+    "lock_wait": Fault(title="another transaction holds the customers' rows", options=("count_visits",), disturbers=("hold_rows",)),
+    "pool_exhausted": Fault(
+        title="one database connection a worker, held while payments are asked",
+        options=("one_connection",),
+        payments={"PAYMENTS_DELAY_S": "0.055"},
+        rate=18.0,
+    ),
+    "slow_downstream": Fault(title="the payments service is slow", payments={"PAYMENTS_DELAY_S": "0.085"}),
+    "retry_storm": Fault(
+        title="calls to payments time out and are made again", options=("impatient",), payments={"PAYMENTS_STALL_S": "0.15"}, rate=8.0
+    ),
+    "workers_saturated": Fault(
+        title="two sync workers for the traffic of five",
+        workers=("--worker-class", "sync", "--workers", "2"),
+        payments={"PAYMENTS_DELAY_S": "0.03"},
+        rate=43.0,
+    ),
+    "slow_client_blocks_worker": Fault(
+        title="slow clients hold the sync workers",
+        workers=("--worker-class", "sync", "--workers", "3"),
+        disturbers=("slow_clients",),
+        rate=12.0,
+    ),
+    "hot_function": Fault(title="a function of the application computes", options=("discounts",), rate=5.0),
+    "slow_library": Fault(title="a serializer computes", options=("pretty",), rate=5.0),
+    "gil_contention": Fault(title="threads beside the requests compute", options=("recount",), rate=8.0),
+    "cpu_throttled": Fault(title="a CPU quota stops the workers", quota_cores=0.07, rate=10.0),
+    "gc_pauses": Fault(title="full garbage collections in the requests", options=("careful_memory",), rate=5.0),
+    "cache_cold": Fault(title="the cache is emptied all the time", disturbers=("empty_cache",), rate=6.0),
+    "redis_slow": Fault(title="somebody lists all keys of the cache", disturbers=("list_keys",), rate=10.0),
+    "connection_churn": Fault(title="each query opens a connection of its own", options=("unpooled",), rate=7.0),
+    "dns_slow": Fault(title="the first name server does not answer", slow_names=True, rate=5.0),
+    "network_slow": Fault(title="the way to payments is slow", relay_s=0.04),
+    "sync_logging": Fault(title="each log line waits for a slow collector", options=("remote_log",), disturbers=("slow_collector",), rate=6.0),
+    "long_poll": Fault(title="a route that waits by design", path="/orders/updates", rate=2.0),
+    "traffic_surge": Fault(title="much more traffic than usual", rate=240.0),
+}
