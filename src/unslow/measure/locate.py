@@ -24,6 +24,8 @@ QUIET = 0.1
 """Steps of the window with less than a tenth of it tell how much a node varies by itself."""
 DRIFTED_RANK = 0.99
 """A node that is outside 99 of 100 normal steps whenever the target is well has drifted."""
+TAIL_RANK, TAIL_SIGMAS = 0.975, 1.96
+"""Of a normal distribution."""
 
 Calls = Mapping[str, Sequence[str]]
 
@@ -53,7 +55,7 @@ class Ranking(msgspec.Struct, frozen=True, kw_only=True):
     excess: float
     """Of the target, per request."""
     sigmas: float
-    """The target's largest excess over its usual variation; below about 3 there may be no fault at all."""
+    """The target's largest excess over its usual variation; below about 3 there may be no fault; 0: unknown."""
 
 
 def locate(
@@ -160,8 +162,10 @@ def _sigmas(node: Node, reference: _Reference, normal: Node | None) -> float:
     if len(usual) < 2 or reference.level is None:
         return 0.0
     middle = median(usual)
-    spread = 1.4826 * median([abs(value - middle) for value in usual])
-    largest = max(_deviation(node, reference, step) for step in range(len(node.cost)))
+    # The upper tail counts too: failures are nearly always none, and means have outliers upwards.
+    tail = (_rank(sorted(usual), TAIL_RANK) - middle) / TAIL_SIGMAS
+    spread = max(tail, 1.4826 * median([abs(value - middle) for value in usual]))
+    largest = max(_deviation(node, reference, step) for step in _steps(node))
     return largest / spread if spread else 0.0
 
 
