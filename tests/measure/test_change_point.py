@@ -156,7 +156,7 @@ def test_the_clearer_the_rise_the_higher_the_confidence():
 
 
 @pytest.mark.parametrize(("count", "critical"), CRITICAL[:4])
-def test_the_table_is_what_random_orders_give(count: int, critical: float):
+def test_the_table_is_what_random_permutations_give(count: int, critical: float):
     rng = random.Random(8)
     intervals = seeded(count)
     above = 0

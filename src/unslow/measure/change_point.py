@@ -40,7 +40,7 @@ STANDARD_ERRORS = 5.0
 LEAST_SPREAD = 0.01
 """One per cent: even a series without any noise is not known better."""
 CRITICAL = ((12, 2.72), (25, 3.23), (50, 3.50), (100, 3.75), (200, 4.05), (400, 4.40), (600, 4.52))
-"""(points, score): exceeded by 5 of 1,000 random orders of that many points, by simulation."""
+"""(points, score): exceeded by 5 of 1,000 random permutations of that many points, by simulation."""
 
 
 class ChangePoint(msgspec.Struct, frozen=True, kw_only=True):

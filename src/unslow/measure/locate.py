@@ -55,7 +55,7 @@ class Ranking(msgspec.Struct, frozen=True, kw_only=True):
     excess: float
     """Of the target, per request."""
     sigmas: float
-    """The target's largest excess over its usual variation; below about 3 there may be no fault; 0: unknown."""
+    """The target's largest excess over its usual variation; below about 3 perhaps no fault; 0: unknown."""
 
 
 def locate(
