@@ -82,7 +82,7 @@ class Activity:
             held = self._held.get(pid)
             if held and not held.relation:
                 found = connection.execute(RELATION, (waiter,)).fetchone()
-                held.relation = found[0] if found else ""
+                held.relation = found[0].removeprefix("public.") if found else ""
 
     def add(self, sessions: Mapping[int, Session]) -> None:
         """Count one reading, keyed by process id."""

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Any, LiteralString
+from typing import Any
 
 import msgspec
 import postgast
@@ -17,9 +16,9 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from unslow.collect.activity import Activity
 from unslow.collect.dsn import Candidate
 from unslow.collect.explain import explain
+from unslow.collect.postgres_counters import Counters, Reading, differences, hidden_calls, reason
 from unslow.errors import Unavailable
 from unslow.evidence.queries import Queries, Statement
-from unslow.measure.statements import shape
 
 Connection = psycopg.Connection[Any]
 
@@ -29,8 +28,6 @@ STATEMENT_TIMEOUT_S = 2.0
 LOCK_TIMEOUT_S = 0.1
 EXPLAINED = 5
 """Plans are read for this many statements, the most expensive of the window."""
-MAX_STATEMENTS = 300
-"""Kept in the evidence: the most expensive and the most frequent."""
 SHOWN_SETTINGS = (
     "autovacuum",
     "compute_query_id",
@@ -55,27 +52,6 @@ SHOWN_SETTINGS = (
 _READ_ALL = "GRANT pg_read_all_stats TO {user}"
 
 
-@dataclass(frozen=True, slots=True)
-class _Counts:
-    """One row of pg_stat_statements, all users of the database together; cumulative."""
-
-    calls: float
-    exec_s: float
-    rows: float
-    blocks: float
-    text: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class _Reading:
-    at_s: float
-    """Monotonic."""
-    statements: dict[str, _Counts] | None
-    age_s: float | None
-    evicted: float
-    sessions: float | None
-
-
 class PostgresReader:
     """Reads one server through at most two connections, both read-only and with short time limits.
 
@@ -86,7 +62,7 @@ class PostgresReader:
         """Log in with the first candidate that is let in; raises `Unavailable` when none is."""
         self._notes: list[str] = []
         self._activity = Activity()
-        self._before: _Reading | None = None
+        self._before: Reading | None = None
         self._sampled_s = 0.0
         self._reading: Future[None] | None = None
         self._lost = ""
@@ -96,17 +72,20 @@ class PostgresReader:
                 continue
             try:
                 self._connection, self._dsn = _log_in(candidate)
-                self._counters = _Counters(self._connection, self._note)
-            except psycopg.Error as error:
-                tried.append(f"{candidate.source}: {reason(error)}")
-            else:
                 self._address = candidate.address
                 break
+            except psycopg.Error as error:
+                tried.append(f"{candidate.source}: {reason(error)}")
         else:
             raise Unavailable(
                 "a PostgreSQL login" + (f" ({'; '.join(tried[:4])})" if tried else ""),
                 "give unslow a database login: --postgres postgresql://USER:PASSWORD@HOST/DATABASE",
             )
+        try:
+            self._counters = Counters(self._connection, self._note)
+        except psycopg.Error as error:
+            self._connection.close()
+            raise _unanswered(reason(error)) from error
         self._threads = ThreadPoolExecutor(1, "unslow-postgres")
 
     def start(self) -> None:
@@ -167,11 +146,11 @@ class PostgresReader:
         if text not in self._notes:
             self._notes.append(text)
 
-    def _queries(self, before: _Reading, after: _Reading) -> Queries:
+    def _queries(self, before: Reading, after: Reading) -> Queries:
         connection = self._connection
         seconds = after.at_s - before.at_s
-        statements = _differences(before, after)
-        if self._activity.hidden or any(one.text == "" for one in statements or ()):
+        statements = differences(before, after)
+        if self._activity.hidden or hidden_calls(before, after) > 0:
             self._note(f"statements of other users are hidden: {_READ_ALL.format(user=connection.info.user)}")
         if after.evicted > before.evicted:
             self._note(
@@ -228,128 +207,25 @@ def connect(dsn: str) -> Connection:
         "idle_in_transaction_session_timeout": "5000",
     }
     own = conninfo_to_dict(dsn).get("options") or ""
-    words: dict[str, Any] = {
-        "application_name": "unslow",
-        "connect_timeout": 3,
-        "fallback_application_name": "unslow",
-    }
     options = " ".join([str(own), *(f"-c {name}={value}" for name, value in limits.items())]).strip()
     try:
-        return psycopg.connect(
-            make_conninfo(dsn, **words, options=options), autocommit=True, prepare_threshold=None
-        )
+        connection = _opened(dsn, options=options)
     except psycopg.OperationalError as error:
         if "unsupported startup parameter" not in str(error):
             raise
-    # A pooler in between refuses options at start-up: set them afterwards.
-    connection = psycopg.connect(make_conninfo(dsn, **words), autocommit=True, prepare_threshold=None)
-    for name, value in limits.items():
-        connection.execute(sql.SQL("SET {} = {}").format(sql.Identifier(name), sql.Literal(value)))
+        connection = _opened(dsn)  # a pooler in between refuses options at start-up: set them afterwards
+        for name, value in limits.items():
+            connection.execute(sql.SQL("SET {} = {}").format(sql.Identifier(name), sql.Literal(value)))
+    # No function or operator that a user put on the search path can stand in for a built-in one.
+    connection.execute(
+        "SELECT /* unslow */ pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', false)"
+    )
     return connection
 
 
-class _Counters:
-    """Reads the cumulative counters, whatever columns this version has."""
-
-    def __init__(self, connection: Connection, note: Callable[[str], None]) -> None:
-        self._version = connection.info.server_version
-        self._statements, self._info = _statements_query(connection, note)
-
-    def read(self, connection: Connection, *, texts: bool) -> _Reading:
-        statements, age_s, evicted = None, None, 0.0
-        if self._statements is not None:
-            rows = connection.execute(self._statements, (texts,)).fetchall()
-            statements = {row[0]: _Counts(row[1], row[2], row[3], row[4], row[5] or "") for row in rows}
-            found = connection.execute(self._info or _SERVER_AGE).fetchone()
-            age_s, evicted = (float(found[0]), float(found[1])) if found else (None, 0.0)
-        sessions = None
-        if self._version >= 140_000:
-            row = connection.execute(_SESSIONS).fetchone()
-            sessions = float(row[0]) if row else None
-        return _Reading(time.monotonic(), statements, age_s, evicted, sessions)
-
-
-_SERVER_AGE: LiteralString = (
-    "SELECT /* unslow */ extract(epoch FROM now() - pg_postmaster_start_time())::float8, 0::float8"
-)
-_SESSIONS: LiteralString = (
-    "SELECT /* unslow */ sessions::float8 FROM pg_stat_database WHERE datname = current_database()"
-)
-_STATEMENTS: LiteralString = """
-SELECT /* unslow */ queryid::text, sum(calls)::float8, sum({exec_time})::float8 / 1000, sum(rows)::float8,
-       sum(shared_blks_hit + shared_blks_read)::float8, min(query)
-FROM {schema}.pg_stat_statements(%s)
-WHERE dbid = (SELECT oid FROM pg_database WHERE datname = current_database())
-  AND queryid IS NOT NULL AND {toplevel}
-GROUP BY queryid
-"""
-_STATEMENTS_AGE: LiteralString = (
-    "SELECT /* unslow */ extract(epoch FROM clock_timestamp() - stats_reset)::float8, dealloc::float8"
-    " FROM {schema}.pg_stat_statements_info"
-)
-_EXTENSION: LiteralString = (
-    "SELECT /* unslow */ nspname FROM pg_extension e JOIN pg_namespace n ON n.oid = e.extnamespace"
-    " WHERE extname = 'pg_stat_statements'"
-)
-
-
-def _statements_query(
-    connection: Connection, note: Callable[[str], None]
-) -> tuple[sql.Composed | None, sql.Composed | None]:
-    """The queries for the counters and for their age; (None, None) and a note when there are no counters."""
-    found = connection.execute(_EXTENSION).fetchone()
-    if found is None:
-        note(f"CREATE EXTENSION pg_stat_statements in {connection.info.dbname} gives statement counters")
-        return None, None
-    schema = sql.Identifier(found[0])
-    try:
-        described = connection.execute(
-            sql.SQL("SELECT /* unslow */ * FROM {}.pg_stat_statements(false) LIMIT 0").format(schema)
-        ).description
-    except psycopg.Error as error:
-        note(
-            f"pg_stat_statements: {reason(error)}; add it to shared_preload_libraries and restart the server"
-        )
-        return None, None
-    columns = {column.name for column in described or ()}
-    query = sql.SQL(_STATEMENTS).format(
-        schema=schema,
-        exec_time=sql.Identifier("total_exec_time" if "total_exec_time" in columns else "total_time"),
-        toplevel=sql.SQL("toplevel" if "toplevel" in columns else "true"),
-    )
-    # Version 1.9 of the extension brought both.
-    return query, sql.SQL(_STATEMENTS_AGE).format(schema=schema) if "toplevel" in columns else None
-
-
-def _differences(before: _Reading, after: _Reading) -> tuple[Statement, ...] | None:
-    """What ran in the window, largest execution time first; our own statements left out."""
-    if before.statements is None or after.statements is None:
-        return None
-    ran = []
-    for query_id, now in after.statements.items():
-        was = before.statements.get(query_id)
-        if was is None or was.calls > now.calls:  # new, or the counters were reset in between
-            was = _Counts(0.0, 0.0, 0.0, 0.0)
-        if now.calls > was.calls and "/* unslow */" not in now.text:
-            ran.append((query_id, was, now))
-    ran.sort(key=lambda one: (one[1].exec_s - one[2].exec_s, one[0]))
-    often = {
-        one[0] for one in sorted(ran, key=lambda one: one[1].calls - one[2].calls)[: MAX_STATEMENTS // 3]
-    }
-    kept = [one for place, one in enumerate(ran) if place < MAX_STATEMENTS or one[0] in often]
-    return tuple(
-        Statement(
-            query_id=query_id,
-            text=shape(now.text) if now.text != "<insufficient privilege>" else "",
-            calls=now.calls - was.calls,
-            exec_s=max(0.0, now.exec_s - was.exec_s),
-            rows=max(0.0, now.rows - was.rows),
-            shared_blocks=max(0.0, now.blocks - was.blocks),
-            lifetime_calls=was.calls,
-            lifetime_exec_s=was.exec_s,
-        )
-        for query_id, was, now in kept
-    )
+def _opened(dsn: str, **words: str) -> Connection:
+    whole = make_conninfo(dsn, application_name="unslow", connect_timeout=3, **words)
+    return psycopg.connect(whole, autocommit=True, prepare_threshold=None)
 
 
 def _ids_by_shape(
@@ -393,14 +269,3 @@ def _busiest_database(connection: Connection) -> str | None:
         " ORDER BY count(*) DESC, datname LIMIT 1"
     ).fetchone()
     return str(row[0]) if row else None
-
-
-def reason(error: psycopg.Error) -> str:
-    """The server's words without address or statement text."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    told = next((line for line in lines if "FATAL:" in line), lines[0] if lines else type(error).__name__)
-    return told.rpartition("FATAL:")[2].rpartition("failed: ")[2].strip()
-
-
-def _text(value: str | None) -> str:
-    return value or "unknown"

@@ -205,7 +205,7 @@ class RedisReader:
     def _big_keys(self) -> tuple[BigKey, ...]:
         """The largest of at most 200 keys, which SCAN gives in no particular order."""
         try:
-            present = int(cast("int", self._server.dbsize()))
+            present = self._server.dbsize()
             if not present:
                 return ()
             keys = self._scanned()
