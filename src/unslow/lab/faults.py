@@ -63,7 +63,7 @@ FAULTS: dict[str, Fault] = {
     "hot_function": Fault(title="a function of the application computes", options=("discounts",), rate=5.0),
     "slow_library": Fault(title="a serializer computes", options=("pretty",), rate=5.0),
     "gil_contention": Fault(title="threads beside the requests compute", options=("recount",), rate=8.0),
-    "cpu_throttled": Fault(title="a CPU quota stops the workers", quota_cores=0.07, rate=10.0),
+    "cpu_throttled": Fault(title="a CPU quota stops the workers", quota_cores=0.11, rate=10.0),
     "gc_pauses": Fault(title="full garbage collections in the requests", options=("careful_memory",), rate=5.0),
     "cache_cold": Fault(title="the cache is emptied all the time", disturbers=("empty_cache",), rate=6.0),
     "redis_slow": Fault(title="somebody lists all keys of the cache", disturbers=("list_keys",), rate=10.0),

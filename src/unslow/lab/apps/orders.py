@@ -253,7 +253,7 @@ def recount_stock() -> None:
 
 set_up_logging()
 if "careful_memory" in OPTIONS:
-    ARCHIVE.extend({"id": number, "tags": [number]} for number in range(190_000))
+    ARCHIVE.extend({"id": number, "tags": [number]} for number in range(80_000))
 if "recount" in OPTIONS:
     for _ in range(2):
         threading.Thread(target=recount_stock, daemon=True).start()

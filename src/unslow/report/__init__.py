@@ -1,0 +1,1 @@
+"""Diagnosis -> text for people and programs; one format per file. Reports draw, they never analyse."""

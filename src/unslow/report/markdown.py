@@ -1,0 +1,83 @@
+"""The report as Markdown, for a ticket or a chat."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from unslow.diagnosis import Diagnosis
+from unslow.report.words import explains_total, interval, ms, percent, plain, signed, unexplained_share
+
+SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~@!])")
+
+
+def render(diagnosis: Diagnosis) -> str:
+    return "\n".join(_lines(diagnosis)) + "\n"
+
+
+def _text(text: str) -> str:
+    """Nothing in evidence becomes markup, a link or a mention."""
+    return SPECIAL.sub(r"\\\1", plain(text)).replace("://", ":\u200b//")
+
+
+def _lines(diagnosis: Diagnosis) -> Iterator[str]:
+    yield f"# {_text(diagnosis.target.name)}: {diagnosis.verdict}"
+    yield ""
+    yield _text(diagnosis.headline)
+    yield ""
+    yield from _account(diagnosis)
+    for number, cause in enumerate(diagnosis.causes, 1):
+        yield f"## {number}. {_text(cause.title)}"
+        yield ""
+        yield f"`{cause.check}`, {ms(cause.excess_ms)} ({interval(cause.interval_ms)}), confidence {cause.confidence:.2f}."
+        yield f"Because {_text(cause.because)}."
+        yield ""
+        yield from (f"- {_text(step)}" for step in cause.next_steps)
+        yield ""
+    yield from _section("Checked and clear", [(one.check, one.because) for one in diagnosis.clear])
+    missing = [(one.check, f"{one.missing}. To enable: {one.remedy}") for one in diagnosis.skipped]
+    missing += [(p.name, f"{p.missing}. To enable: {p.remedy}") for p in diagnosis.probes if p.result != "ok"]
+    yield from _section("Could not be checked", missing)
+    yield from _section(
+        "Evidence", [(e.id, f"{e.title}: {_value(e.value)} {e.unit} (n {e.n}); by hand: {e.command}") for e in diagnosis.evidence]
+    )
+
+
+def _value(value: float | str) -> str:
+    return value if isinstance(value, str) else f"{value:.4g}"
+
+
+def _account(diagnosis: Diagnosis) -> Iterator[str]:
+    account, total_only = diagnosis.account, explains_total(diagnosis)
+    if not account.requests:
+        return
+    yield f"## The account: mean of {account.requests} requests"
+    yield ""
+    if total_only:
+        yield "There is no earlier measurement, so the account explains the whole response time."
+        yield ""
+        yield "| line | now | share | 95 % interval |"
+        yield "|---|--:|--:|--:|"
+    else:
+        yield "| line | before | now | excess | share | 95 % interval |"
+        yield "|---|--:|--:|--:|--:|--:|"
+    for line in account.lines:
+        times = ms(line.now_ms) if total_only else f"{ms(line.before_ms)} | {ms(line.now_ms)} | {signed(line.excess_ms)}"
+        yield f"| {line.kind}: {_text(line.where.place)} | {times} | {percent(line.share)} | {interval(line.interval_ms)} |"
+    left = ms(account.unexplained_ms) if total_only else f" | | {signed(account.unexplained_ms)}"
+    yield f"| *unexplained* | {left} | {percent(unexplained_share(account))} | |"
+    whole = (
+        ms(account.now_ms) if total_only else f"{ms(account.before_ms)} | {ms(account.now_ms)} | {signed(account.excess_ms)}"
+    )
+    yield f"| **total** | {whole} | {percent(1.0)} | {interval(account.interval_ms)} |"
+    yield ""
+    yield from (f"Note: {_text(note)}" for note in account.notes)
+    yield ""
+
+
+def _section(title: str, rows: list[tuple[str, str]]) -> Iterator[str]:
+    if rows:
+        yield f"## {title}"
+        yield ""
+        yield from (f"- `{name}`: {_text(text)}" for name, text in rows)
+        yield ""
