@@ -1,0 +1,1 @@
+"""Open-loop load on a target, and what came of it."""
