@@ -64,8 +64,6 @@ worker_connections = 9 ** 9 ** 9
     assert not Path("/tmp/unslow-was-here").exists()
 
 
-@pytest.mark.parametrize(
-    "text", ["workers = ", "\0", "workers = 'many'", "workers = 'x' * 10 ** 12", "(" * 5000]
-)
+@pytest.mark.parametrize("text", ["workers = ", "\0", "workers = 'many'", "workers = 'x' * 10 ** 12", "(" * 5000])
 def test_a_damaged_file_says_nothing(text: str) -> None:
     assert "workers" not in literals(text, nothing, 4)

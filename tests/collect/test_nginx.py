@@ -27,7 +27,10 @@ server {
   location ^~ /v1/fixed { proxy_pass https://secure.example; }
   location /dynamic { proxy_pass http://$arg_host; }
 }
-server { listen 127.0.0.1:8080; server_name other.example *.wild.example; location / { proxy_pass http://127.0.0.1:9300; } }
+server {
+  listen 127.0.0.1:8080; server_name other.example *.wild.example;
+  location / { proxy_pass http://127.0.0.1:9300; }
+}
 """
 
 
@@ -57,9 +60,7 @@ def upstreams(tree: tuple[Directive, ...], path: str, host: str = "localhost") -
         ("/v1/fixed/x", ("secure.example:443",)),
     ],
 )
-def test_a_path_goes_where_nginx_sends_it(
-    tree: tuple[Directive, ...], path: str, expected: tuple[str, ...]
-) -> None:
+def test_a_path_goes_where_nginx_sends_it(tree: tuple[Directive, ...], path: str, expected: tuple[str, ...]) -> None:
     assert upstreams(tree, path) == expected
 
 
@@ -90,9 +91,7 @@ def test_what_the_configuration_cannot_tell_is_none(tree: tuple[Directive, ...])
     assert find_route(tree, 9999, "x", "/", OLD) is None
 
 
-@pytest.mark.parametrize(
-    "text", ["", "}", "http {", 'server "', "{{{", "a b c", "http { server { listen x:; } }"]
-)
+@pytest.mark.parametrize("text", ["", "}", "http {", 'server "', "{{{", "a b c", "http { server { listen x:; } }"])
 def test_damaged_configuration_is_no_route(tmp_path: Path, text: str) -> None:
     (tmp_path / "broken.conf").write_text(text)
     assert find_route(load(tmp_path / "broken.conf"), 8080, "x", "/", OLD) is None

@@ -40,9 +40,7 @@ def rates(port: int, rate_per_s: float, *, keep_alive: bool) -> tuple[float, Soc
     ("options", "keep_alive"),
     [(("-w", "2"), False), (("-w", "2", "--threads", "4"), True), (("-w", "2", "--threads", "4"), False)],
 )
-def test_the_kernels_rate_is_what_was_sent(
-    tmp_path: Path, options: tuple[str, ...], keep_alive: bool
-) -> None:
+def test_the_kernels_rate_is_what_was_sent(tmp_path: Path, options: tuple[str, ...], keep_alive: bool) -> None:
     with gunicorn(tmp_path, *options) as port:
         sent, told = rates(port, 80, keep_alive=keep_alive)
     assert told.requests_per_s == pytest.approx(sent, rel=0.05)

@@ -7,7 +7,7 @@ import time
 from dataclasses import dataclass
 
 from unslow.collect import cgroups, processes, servers
-from unslow.collect.discovery import Found
+from unslow.collect.discovery import Found, Workers
 from unslow.collect.request_threads import RequestThreads
 from unslow.collect.threads import main_thread_serves
 from unslow.errors import Unavailable
@@ -45,15 +45,12 @@ class CpuReader:
         limit = server.threads if server.worker_class in {"gthread", "waitress"} else None
         self._threads = RequestThreads(server.pids, main_serves=serves, per_process=limit)
         self._pids = server.pids
+        self._workers = Workers(found)
         self._counters: list[_Counters] = []
         self._waiting: list[tuple[float, int]] = []
         self._quota = cgroups.quota(server.pids[0])
         self._pressure = next(
-            (
-                file
-                for file in cgroups.pressure_files(server.pids[0], "cpu")
-                if cgroups.stalled_s(file) is not None
-            ),
+            (file for file in cgroups.pressure_files(server.pids[0], "cpu") if cgroups.stalled_s(file) is not None),
             None,
         )
         self._lifetime = self._life()
@@ -71,12 +68,10 @@ class CpuReader:
     def close(self) -> None:
         self._threads.close()
 
-    def watch(self, pids: tuple[int, ...]) -> None:
-        """Follow these workers from now on: the server replaced some."""
-        self._pids = pids
-        self._threads.watch(pids)
-
     def sample(self) -> None:
+        if self._workers.changed():
+            self._pids = self._workers.pids
+            self._threads.watch(self._pids)
         self._threads.sample()
         now_s = time.time()
         runnable = _runnable()
@@ -112,17 +107,13 @@ class CpuReader:
         inside = [each for each in inside if each.at_s < window.end_s + COUNTERS_EVERY_S]
         busy = self._threads.result(window)
         if len(inside) < 2 or not busy.readings:
-            raise Unavailable(
-                "the workers were not read while latency was measured", "repeat with a longer --budget"
-            )
+            raise Unavailable("the workers were not read while latency was measured", "repeat with a longer --budget")
         first, last = inside[0], inside[-1]
         seconds = last.at_s - first.at_s
         machine_s = last.machine_all_s - first.machine_all_s
         waiting = [number for at_s, number in self._waiting if window.start_s <= at_s < window.end_s]
         throttled = _throttled(first.throttling, last.throttling)
-        stalled = (
-            None if first.stalled_s is None or last.stalled_s is None else last.stalled_s - first.stalled_s
-        )
+        stalled = None if first.stalled_s is None or last.stalled_s is None else last.stalled_s - first.stalled_s
         return Cpu(
             seconds=seconds,
             used_cores=_growth(first.cpu_s, last.cpu_s) / seconds,
@@ -135,9 +126,7 @@ class CpuReader:
             periods=throttled.periods,
             throttled_periods=throttled.throttled,
             throttled_s=throttled.throttled_s,
-            lifetime_cores=self._lifetime[0] / self._lifetime[1]
-            if self._lifetime and self._lifetime[1]
-            else None,
+            lifetime_cores=self._lifetime[0] / self._lifetime[1] if self._lifetime and self._lifetime[1] else None,
             lifetime_s=self._lifetime[1] if self._lifetime else None,
             machine_cores=os.cpu_count() or 1,
             machine_busy_ratio=_ratio(last.machine_busy_s - first.machine_busy_s, machine_s),

@@ -5,8 +5,9 @@ from __future__ import annotations
 import ipaddress
 import re
 import socket
+import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePath
 from urllib.parse import urlsplit
 
@@ -15,6 +16,9 @@ from unslow.collect.netlink import ESTABLISHED, LISTEN, Connection, Endpoint, So
 from unslow.errors import CannotLook
 from unslow.evidence.servers import Proxy
 
+WORKERS_EVERY_S = 0.5
+BOOT_S = 3.0
+"""Gunicorn's master listens before its workers are there."""
 MAX_HOPS = 5
 MAX_PORTS = 64
 """Comparisons in one socket filter."""
@@ -81,10 +85,33 @@ class Found:
 
     def workers_now(self) -> tuple[int, ...]:
         """The worker processes of this moment: a server replaces them."""
-        holders = [pid for pid in _descendants(self.master) if processes.is_python(pid)]
         inodes = {listener.inode for listener in self.listeners}
-        alive = tuple(pid for pid in holders if inodes & (processes.socket_inodes(pid) or {}).keys())
+        alive = tuple(
+            pid
+            for pid in processes.children(self.master)
+            if inodes & (processes.socket_inodes(pid) or {}).keys() and processes.is_python(pid)
+        )
         return alive or ((self.master,) if self.workers == (self.master,) else ())
+
+
+class Workers:
+    """The worker processes as they come and go, for readers that follow them."""
+
+    def __init__(self, found: Found) -> None:
+        self._found = found
+        self._due_s = time.monotonic() + WORKERS_EVERY_S
+        self.pids = found.workers
+
+    def changed(self) -> bool:
+        """Whether `pids` are others than at the last call; looks at most twice a second."""
+        if time.monotonic() < self._due_s:
+            return False
+        self._due_s = time.monotonic() + WORKERS_EVERY_S
+        now = self._found.workers_now()
+        if not now or now == self.pids:
+            return False
+        self.pids = now
+        return True
 
 
 def find(url: str) -> Found:
@@ -101,9 +128,7 @@ def find(url: str) -> Found:
         table = diag.tcp(1 << LISTEN)
         rows = listening(table, port, addresses)
         if not rows:
-            raise CannotLook(
-                f"nothing listens on {host}:{port}", "start the service, or correct the URL's port"
-            )
+            raise CannotLook(f"nothing listens on {host}:{port}", "start the service, or correct the URL's port")
         url = parts.geturl()
         walk = Walk(diag, table, url, host, path)
         end = walk.follow(rows)
@@ -113,7 +138,24 @@ def find(url: str) -> Found:
             f"{end.name} listens on {end.listeners[0].address}; no Python application was found behind it",
             "name the application's own port in the URL, or repeat while requests flow",
         )
-    return application(python, end.listeners, walk.proxies, url, port, path)
+    found = application(python, end.listeners, walk.proxies, url, port, path)
+    return _booted(found) if _boots_workers(found) else found
+
+
+def _boots_workers(found: Found) -> bool:
+    """A Gunicorn master alone: it never serves itself."""
+    return found.workers == (found.master,) and "gunicorn" in " ".join(processes.command_line(found.master)[:3])
+
+
+def _booted(found: Found) -> Found:
+    """The same once its workers have started; as it is when they do not."""
+    deadline = time.monotonic() + BOOT_S
+    while time.monotonic() < deadline:
+        now = found.workers_now()
+        if now != (found.master,):
+            return replace(found, workers=now)
+        time.sleep(0.1)
+    return found
 
 
 def local_addresses(host: str, port: int) -> set[bytes]:
@@ -221,9 +263,7 @@ class Walk:
         rows = listening(self._table, target[1], {target[0]}) if target else []
         return self._noted(end, tuple(_listener(row) for row in rows), route)
 
-    def _noted(
-        self, end: End, following: tuple[Listener, ...], route: nginx.Route | None
-    ) -> tuple[Listener, ...]:
+    def _noted(self, end: End, following: tuple[Listener, ...], route: nginx.Route | None) -> tuple[Listener, ...]:
         if following:
             self.proxies.append(
                 Proxy(
@@ -296,20 +336,6 @@ def _not_ours(rows: list[Connection], listeners: tuple[Listener, ...]) -> Cannot
     )
 
 
-def _descendants(pid: int) -> list[int]:
-    children: dict[int, list[int]] = {}
-    for each in processes.pids():
-        known = processes.stat(each)
-        if known:
-            children.setdefault(known.parent, []).append(each)
-    found, queue = [], [pid]
-    while queue:
-        below = children.get(queue.pop(), [])
-        found += below
-        queue += below
-    return sorted(found)
-
-
 def service_name(command: tuple[str, ...], folder: str) -> str:
     """A short name: the application's module, else its script, else its folder."""
     titled = _TITLE.match(" ".join(command))
@@ -331,5 +357,6 @@ def _application(command: tuple[str, ...]) -> Iterator[str]:
             yield "/".join(PurePath(each).parts[-2:])
         elif each.startswith("--app="):
             yield each.removeprefix("--app=")
-    if arguments and _MODULE.match(arguments[-1]) and not previous[-2].startswith("-"):
+    script = any(each.endswith(".py") for each in arguments)
+    if arguments and not script and _MODULE.match(arguments[-1]) and not previous[-2].startswith("-"):
         yield arguments[-1]

@@ -11,12 +11,13 @@ import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
+from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
 
-from unslow.collect import deploys, discovery, prometheus, servers, spans
+from unslow.collect import deploys, discovery, prometheus, servers
 from unslow.collect.attempts import Attempts
 from unslow.collect.cpu import CpuReader
 from unslow.collect.discovery import Found
@@ -25,20 +26,25 @@ from unslow.collect.gc_state import GcReader
 from unslow.collect.items import items
 from unslow.collect.memory import MemoryReader
 from unslow.collect.metrics_page import MetricsPage
+from unslow.collect.otlp import OtlpReceiver
 from unslow.collect.peers import PeerReader
 from unslow.collect.postgres import PostgresReader
 from unslow.collect.profiler import record
 from unslow.collect.redis import RedisReader
 from unslow.collect.requests import Prober
+from unslow.collect.saved_series import read_series
 from unslow.collect.slow_logs import SlowLogReader
 from unslow.collect.sockets import SocketReader
+from unslow.collect.spans import read_spans
 from unslow.collect.threads import ThreadReader
 from unslow.errors import CannotLook
 from unslow.evidence import Evidence
 from unslow.evidence.profile import Profile
 from unslow.evidence.servers import Server
 from unslow.evidence.sockets import Sockets
+from unslow.evidence.spans import Spans
 from unslow.evidence.window import Target, Window
+from unslow.measure.span_table import summarise
 from unslow.settings import Looking
 
 WINDOW_SHARE = 0.42
@@ -48,6 +54,8 @@ PROFILE_SHARE = 0.40
 SAMPLES_PER_S = 25.0
 """Kernel readings a second; fewer miss short queues, more cost CPU for nothing."""
 SCRAPES = 5
+LOOK_BACK_S = 3 * 3600.0
+"""How far a time-series store is asked back for the time before."""
 
 
 def collect(looking: Looking, progress: Callable[[str], None]) -> Evidence:
@@ -103,9 +111,8 @@ class _Look:
         """Light readers only; returns the window in which latency was measured."""
         with ExitStack() as closing:
             readers = self._opened(found, closing)
-            page = self._page(found) if self._looking.use_metrics else None
-            database = self._opened_database(found) if self._looking.use_database else None
-            cache = self._opened_cache(found) if self._looking.use_database else None
+            page, database, cache = self._page(found), self._database(found, closing), self._cache(found, closing)
+            receiver = self._receiver(closing)
             window = self._wait_out(readers, page, database, cache)
             self._fill("requests", "request", lambda: prober.window(window), doing="waiting for the last answers")
             for section, (rung, reader) in readers.items():
@@ -116,6 +123,9 @@ class _Look:
                 self._fill("queries", "database", database.stop, doing="reading the database's counters and plans")
             if cache:
                 self._fill("cache", "cache", cache.stop, doing="reading the cache's counters")
+            if receiver:
+                heard = partial(self._heard, receiver, found)
+                self._fill("spans", "trace", heard, doing="summing up traces")
         self._join_peers()
         return window
 
@@ -137,20 +147,46 @@ class _Look:
         return opened
 
     def _page(self, found: Found) -> MetricsPage | None:
+        if not self._looking.use_metrics:
+            return self._switched_off("timers", "page", "--no-metrics")
         parts = urlsplit(self._looking.target)
         own = [f"http://127.0.0.1:{port}" for port in found.ports]
         bases = list(dict.fromkeys([*own, f"{parts.scheme}://{parts.netloc}"]))
         return self._attempts.run("timers", "page", lambda: MetricsPage(bases), doing="looking for a metrics page")
 
-    def _opened_database(self, found: Found) -> PostgresReader | None:
-        return self._attempts.run(
+    def _database(self, found: Found, closing: ExitStack) -> PostgresReader | None:
+        if not self._looking.use_database:
+            return self._switched_off("queries", "database", "--no-database")
+        reader = self._attempts.run(
             "queries", "database", lambda: PostgresReader(self._candidates(found)), doing="logging in to the database"
         )
+        if reader:
+            closing.callback(reader.close)
+        return reader
 
-    def _opened_cache(self, found: Found) -> RedisReader | None:
-        return self._attempts.run(
+    def _cache(self, found: Found, closing: ExitStack) -> RedisReader | None:
+        if not self._looking.use_database:
+            return self._switched_off("cache", "cache", "--no-database")
+        reader = self._attempts.run(
             "cache", "cache", lambda: RedisReader(self._candidates(found)), doing="looking for a cache"
         )
+        if reader:
+            closing.callback(reader.close)
+        return reader
+
+    def _receiver(self, closing: ExitStack) -> OtlpReceiver | None:
+        port = self._looking.otlp_port
+        if port is None:
+            return None
+        receiver = self._attempts.run("spans", "trace", lambda: OtlpReceiver(port=port))
+        return closing.enter_context(receiver) if receiver else None
+
+    def _heard(self, receiver: OtlpReceiver, found: Found) -> Spans:
+        source = f"OTLP on port {receiver.port}"
+        return summarise(receiver.stop(), None, found.path, source=source, excluded=receiver.excluded)
+
+    def _switched_off(self, section: str, rung: str, option: str) -> None:
+        self._attempts.skip(section, rung, "switched off", f"leave out {option}")
 
     def _candidates(self, found: Found) -> tuple[Candidate, ...]:
         given = Given(postgres=self._looking.postgres, redis=self._looking.redis)
@@ -207,17 +243,26 @@ class _Look:
             )
         finally:
             threads.close()
+            if collector:
+                collector.close()
 
     def _afterwards(self, found: Found, window: Window) -> None:
         looking = self._looking
         self._fill("deploys", "process", lambda: deploys.deploys(found))
         self._fill("slow_log", "log", lambda: SlowLogReader(looking.logs, found.workers).read(window), doing="reading logs")
         if looking.series:
-            self._fill("series", "page", lambda: prometheus.saved_series(looking.series))
+            self._fill("series", "page", partial(read_series, looking.series))
         elif looking.prometheus:
-            self._fill("series", "page", lambda: prometheus.series(looking.prometheus, found.service, found.path, window))
+            past = Window(start_s=window.end_s - LOOK_BACK_S, end_s=window.end_s)
+            ask = partial(prometheus.series, looking.prometheus, past, service=found.service, path=found.path)
+            self._fill("series", "page", ask, doing="asking Prometheus for the time before")
         if looking.spans:
-            self._fill("spans", "trace", lambda: spans.summarised(looking.spans, found.path))
+            self._fill("spans", "trace", partial(_summed_spans, looking.spans, found.path))
+
+
+def _summed_spans(path: Path, route: str) -> Spans:
+    file = read_spans(path)
+    return summarise(file.spans, None, route, source=str(path), excluded=file.excluded)
 
 
 class Reader(Protocol):

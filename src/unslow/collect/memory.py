@@ -7,7 +7,7 @@ import time
 from typing import NamedTuple
 
 from unslow.collect import cgroups, processes
-from unslow.collect.discovery import Found
+from unslow.collect.discovery import Found, Workers
 from unslow.collect.gc_state import GcReader
 from unslow.errors import Unavailable
 from unslow.evidence.cpu import Memory
@@ -27,26 +27,32 @@ class MemoryReader:
     """`sample()` reads the collectors, and the counters twice a second."""
 
     def __init__(self, found: Found) -> None:
+        self._workers = Workers(found)
         self._pids = found.workers
-        try:
-            self._collectors: GcReader | None = GcReader(found.workers)
-        except Unavailable:
-            self._collectors = None  # the rest of memory is worth having
+        self._collectors: GcReader | None = None
+        self._follow()
         self._counters: list[_Counters] = []
         files = cgroups.pressure_files(found.workers[0], "memory")
         self._pressure = next((file for file in files if cgroups.stalled_s(file) is not None), None)
 
-    def watch(self, pids: tuple[int, ...]) -> None:
-        """Follow these workers from now on: the server replaced some."""
-        self._pids = pids
-        if self._collectors:
-            self._collectors.watch(pids)
+    def _follow(self) -> None:
+        """Read the collectors of the present workers; without them the rest of memory is worth having."""
+        try:
+            if self._collectors:
+                self._collectors.watch(self._pids)
+            else:
+                self._collectors = GcReader(self._pids)
+        except Unavailable:
+            self._collectors = None
 
     def close(self) -> None:
         if self._collectors:
             self._collectors.close()
 
     def sample(self) -> None:
+        if self._workers.changed():
+            self._pids = self._workers.pids
+            self._follow()
         if self._collectors:
             self._collectors.sample()
         if not self._counters or time.time() - self._counters[-1].at_s >= COUNTERS_EVERY_S:
@@ -59,18 +65,14 @@ class MemoryReader:
     def result(self, window: Window) -> Memory:
         """Raises `Unavailable` when the workers were not read within `window` or have gone."""
         self._counters.append(self._read())
-        inside = [
-            each for each in self._counters if window.start_s <= each.at_s < window.end_s + COUNTERS_EVERY_S
-        ]
+        inside = [each for each in self._counters if window.start_s <= each.at_s < window.end_s + COUNTERS_EVERY_S]
         sizes = [_resident_bytes(pid) for pid in self._pids]
         if len(inside) < 2 or not any(sizes):
             raise Unavailable("the workers' memory was not read", "repeat while the service runs")
         collecting = self._collectors.result(window) if self._collectors else None
         first, last = inside[0], inside[-1]
         seconds = last.at_s - first.at_s
-        stalled = (
-            None if first.stalled_s is None or last.stalled_s is None else last.stalled_s - first.stalled_s
-        )
+        stalled = None if first.stalled_s is None or last.stalled_s is None else last.stalled_s - first.stalled_s
         group = cgroups.memory(self._pids[0])
         faults = sum(count - first.major_faults.get(pid, 0) for pid, count in last.major_faults.items())
         return Memory(

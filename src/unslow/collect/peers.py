@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from unslow.collect import processes
 from unslow.collect.connections import Counter, Flow, Readings
-from unslow.collect.discovery import Found
+from unslow.collect.discovery import Found, Workers
 from unslow.collect.netlink import (
     ALIVE,
     ESTABLISHED,
@@ -63,7 +63,7 @@ class PeerReader:
 
     def __init__(self, found: Found) -> None:
         self._found = found
-        self._pids = found.workers
+        self._workers = Workers(found)
         self._diag = SockDiag()
         self._peers: dict[Endpoint, _Tracked] = {}
         self._inodes: set[int] = set()
@@ -81,16 +81,13 @@ class PeerReader:
             if tracked.server and tracked.server.threads:
                 tracked.server.threads.close()
 
-    def watch(self, pids: tuple[int, ...]) -> None:
-        """Follow these workers from now on: the server replaced some."""
-        self._pids = pids
-
     def _resolved(self, endpoint: Endpoint, server: PeerServer) -> None:
         self._peers[endpoint].server = server
 
     def sample(self) -> None:
         """One reading of all known addresses; now and then a look for new ones."""
         at_s = time.time()
+        self._workers.changed()
         self._read_dns(at_s)
         searching = self._new.due()
         started = time.perf_counter()
@@ -128,7 +125,7 @@ class PeerReader:
         if not always and (not unknown or not self._owners.due()):
             return
         started = time.perf_counter()
-        held = {inode for pid in self._pids for inode in processes.socket_inodes(pid) or {}}
+        held = {inode for pid in self._workers.pids for inode in processes.socket_inodes(pid) or {}}
         self._inodes |= held
         self._strangers |= unknown - held
         self._owners.took(time.perf_counter() - started)
@@ -139,9 +136,7 @@ class PeerReader:
                 self._peers[row.remote] = _Tracked()
                 self._resolver.ask(row.remote)
 
-    def _read_peer(
-        self, tracked: _Tracked, rows: list[Connection], table: list[Connection], at_s: float
-    ) -> None:
+    def _read_peer(self, tracked: _Tracked, rows: list[Connection], table: list[Connection], at_s: float) -> None:
         ours = [row for row in rows if row.inode in self._inodes]
         tracked.ours += len(ours)
         tracked.others += sum(row.inode in self._strangers for row in rows)
@@ -178,9 +173,7 @@ class PeerReader:
         ours = [row for row in rows if row.inode in self._inodes]
         for row in ours:
             if row.remote not in self._peers and len(self._peers) < MAX_PEERS:
-                self._peers[row.remote] = _Tracked(
-                    udp=True, server=PeerServer("dns", address_text(row.remote))
-                )
+                self._peers[row.remote] = _Tracked(udp=True, server=PeerServer("dns", address_text(row.remote)))
         for endpoint, tracked in self._peers.items():
             if tracked.udp:
                 here = [row for row in ours if row.remote == endpoint]

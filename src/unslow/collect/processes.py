@@ -174,6 +174,15 @@ def run_as_owner(pid: int, arguments: list[str]) -> subprocess.CompletedProcess[
         return None
 
 
+def children(pid: int) -> tuple[int, ...]:
+    """Processes that `pid` started."""
+    texts = [read(file) for file in (PROC / str(pid) / "task").glob("*/children")]
+    if texts:
+        return tuple(sorted(int(child) for text in texts for child in (text or "").split()))
+    # A kernel without CONFIG_PROC_CHILDREN.
+    return tuple(each for each in pids() if (known := stat(each)) and known.parent == pid)
+
+
 class Mapping(NamedTuple):
     """One line of /proc/PID/maps."""
 

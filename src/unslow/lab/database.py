@@ -46,6 +46,8 @@ class Database:
         subprocess.run(["cp", "-a", "--reflink=auto", template, self._folder / "data"], check=True)
         self._process = _start(self._folder, self.port, self._log)
         _wait(self.dsn)
+        with psycopg.connect(self.dsn, autocommit=True) as connection:
+            connection.execute("SELECT pg_stat_statements_reset()")
 
     def set_index(self, *, there: bool) -> None:
         with psycopg.connect(self.dsn, autocommit=True) as connection:
