@@ -54,7 +54,7 @@ def test_sync_workers_are_idle_in_their_loop_and_asleep_in_the_handler(tmp_path:
 def test_pool_threads_wait_for_work_a_lock_or_the_interpreter(tmp_path: Path, python: str) -> None:
     options = ("-w", "1", "--threads", "6")
     with gunicorn(tmp_path, *options, python=python, environment={"PYTHONPATH": PACKAGES}) as port:
-        quiet = states(port, "/", 50, 6)
+        quiet = states(port, "/", 5, 2)
         locked = states(port, "/locked/100", 100, 4)
         spinning = states(port, "/spin/30", 100, 3)
     assert quiet["idle"] > 0.85 * sum(quiet.values())
