@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from unslow import __version__
 from unslow.errors import BadUsage, UnslowError
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from unslow.evidence import Evidence
     from unslow.settings import Looking
 
-    Commands = argparse._SubParsersAction[argparse.ArgumentParser]
+    Commands = argparse._SubParsersAction[Any]
 
 EXIT_HEALTHY, EXIT_CAUSES, EXIT_BAD_INPUT, EXIT_CANNOT_LOOK, EXIT_INTERRUPTED = 0, 1, 2, 3, 130
 
@@ -74,7 +74,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _command(commands: Commands, name: str, run: Callable[[argparse.Namespace], int], text: str, examples: str) -> argparse.ArgumentParser:
-    command = commands.add_parser(
+    command: argparse.ArgumentParser = commands.add_parser(
         name,
         help=text,
         description=text,

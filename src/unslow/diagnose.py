@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from datetime import UTC, datetime
+from typing import Literal
 
 from unslow import checks
 from unslow.diagnosis import (
@@ -35,6 +36,7 @@ from unslow.measure.significance import GROWN_RATIO, GROWN_S, STANDARD_ERRORS
 from unslow.measure.stacks import place_of, samples_of_route, stack_of
 from unslow.ranking import Granted, rank
 
+Verdict = Literal["slow", "healthy", "unknown"]
 SHOWN_STACKS = 1500
 """The flame graph's smallest boxes are dropped beyond this; they are thinner than a pixel."""
 
@@ -110,7 +112,7 @@ def _utilization(evidence: Evidence) -> float | None:
     return evidence.cpu.busy_mean / evidence.server.slots if evidence.server.slots else None
 
 
-def _verdict(the_account: Account | None, causes: tuple[Cause, ...]) -> str:
+def _verdict(the_account: Account | None, causes: tuple[Cause, ...]) -> Verdict:
     if the_account is None:
         return "unknown"
     risen = the_account.before is not None and has_risen(the_account)

@@ -25,8 +25,9 @@ def gather(looking: Looking, progress: Callable[[str], None], *, baseline: bool 
         raise BadUsage(f"{looking.target!r} is no URL", "quote it, and escape spaces as %20")
     from unslow.collect import local
 
-    # Redacted once, here, so that a diagnosis made now and one from the bundle see the same text.
-    evidence = redact_evidence(local.collect(looking, progress))
+    # Redacted and brought into the bundle's form once, here, so that a diagnosis made now and one made
+    # from the file see the same texts and the same numbers (1 and 1.0 are different JSON).
+    evidence = bundle.decode(bundle.encode(redact_evidence(local.collect(looking, progress))))
     path = baseline_path(looking.target)
     if baseline and looking.use_baseline and path.exists():
         return against(evidence, path)

@@ -42,12 +42,15 @@ class Redactor:
     def text(self, text: str) -> str:
         """The text without its secrets; linear in its length."""
         for number, pattern in enumerate(PATTERNS):
-            text = pattern.sub(lambda match, card=number == CARD: self._replace(match, card=card), text)
+            text = pattern.sub(self._replace_card if number == CARD else self._replace, text)
         return text
 
-    def _replace(self, match: re.Match[str], *, card: bool) -> str:
+    def _replace_card(self, match: re.Match[str]) -> str:
+        return self._replace(match) if _luhn(match[1]) else match[0]
+
+    def _replace(self, match: re.Match[str]) -> str:
         secret = match[1] if match.lastindex and match[1] else match[0]
-        if secret.startswith("<redacted:") or (card and not _luhn(secret)):
+        if secret.startswith("<redacted:"):
             return match[0]
         self.count += 1
         token = self._tokens.setdefault(secret, f"<redacted:{len(self._tokens) + 1}>")

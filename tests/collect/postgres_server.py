@@ -33,7 +33,8 @@ SCHEMA = f"""
 CREATE EXTENSION pg_stat_statements;
 CREATE ROLE reader LOGIN PASSWORD 's3cret-reader';
 CREATE TABLE parcel (
-    id bigint PRIMARY KEY, owner int NOT NULL, status text NOT NULL, weight numeric, email varchar(80), sent timestamptz);
+    id bigint PRIMARY KEY, owner int NOT NULL, status text NOT NULL, weight numeric,
+    email varchar(80), sent timestamptz);
 INSERT INTO parcel SELECT i, (i * 7919) % 20000, (ARRAY['new','sent','done'])[1 + i % 3], i % 100,
     'user' || i || '@example.com', timestamptz '2024-01-01' + i * interval '1 minute' FROM generate_series(1, {ROWS}) i;
 CREATE INDEX parcel_email ON parcel (email);

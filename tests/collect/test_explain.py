@@ -219,7 +219,8 @@ def state(server: Server) -> tuple[object, ...]:
         rows = connection.execute(
             "SELECT (SELECT string_agg(witness::text, ',' ORDER BY id) FROM witness),"
             " (SELECT count(*) FROM parcel), (SELECT last_value FROM counter), (SELECT is_called FROM counter),"
-            " (SELECT count(*) FROM pg_largeobject_metadata), (SELECT string_agg(relname, ',' ORDER BY oid) FROM pg_class),"
+            " (SELECT count(*) FROM pg_largeobject_metadata),"
+            " (SELECT string_agg(relname, ',' ORDER BY oid) FROM pg_class),"
             " current_setting('work_mem'), (SELECT count(*) FROM pg_prepared_xacts),"
             " (SELECT count(*) FROM pg_locks WHERE locktype = 'advisory')"
         ).fetchone()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.collect.live import APP, Callers, gunicorn
+from tests.collect.live import APP, Callers, gunicorn, wait_for
 from unslow.collect.discovery import find
 from unslow.collect.idle_waits import SCRIPT, idle_waits
 from unslow.collect.threads import ThreadReader, interpreter_data, main_thread_serves
@@ -96,7 +96,7 @@ def test_threads_at_the_base_of_their_stack_are_idle() -> None:
 def test_a_gone_process_has_no_threads() -> None:
     child = subprocess.Popen(["sleep", "60"])
     reader = ThreadReader([child.pid])
-    assert [reading.state for reading in reader.read()] == ["sleep"]
+    wait_for(lambda: [reading.state for reading in reader.read()] == ["sleep"])
     child.kill()
     child.wait()
     assert reader.read() == []

@@ -148,7 +148,8 @@ class _Look:
 
     def _page(self, found: Found) -> MetricsPage | None:
         if not self._looking.use_metrics:
-            return self._switched_off("timers", "page", "--no-metrics")
+            self._attempts.skip("timers", "page", "switched off", "leave out --no-metrics")
+            return None
         parts = urlsplit(self._looking.target)
         own = [f"http://127.0.0.1:{port}" for port in found.ports]
         bases = list(dict.fromkeys([*own, f"{parts.scheme}://{parts.netloc}"]))
@@ -156,7 +157,8 @@ class _Look:
 
     def _database(self, found: Found, closing: ExitStack) -> PostgresReader | None:
         if not self._looking.use_database:
-            return self._switched_off("queries", "database", "--no-database")
+            self._attempts.skip("queries", "database", "switched off", "leave out --no-database")
+            return None
         reader = self._attempts.run(
             "queries", "database", lambda: PostgresReader(self._candidates(found)), doing="logging in to the database"
         )
@@ -166,7 +168,8 @@ class _Look:
 
     def _cache(self, found: Found, closing: ExitStack) -> RedisReader | None:
         if not self._looking.use_database:
-            return self._switched_off("cache", "cache", "--no-database")
+            self._attempts.skip("cache", "cache", "switched off", "leave out --no-database")
+            return None
         reader = self._attempts.run(
             "cache", "cache", lambda: RedisReader(self._candidates(found)), doing="looking for a cache"
         )
@@ -185,9 +188,6 @@ class _Look:
         source = f"OTLP on port {receiver.port}"
         return summarise(receiver.stop(), None, found.path, source=source, excluded=receiver.excluded)
 
-    def _switched_off(self, section: str, rung: str, option: str) -> None:
-        self._attempts.skip(section, rung, "switched off", f"leave out {option}")
-
     def _candidates(self, found: Found) -> tuple[Candidate, ...]:
         given = Given(postgres=self._looking.postgres, redis=self._looking.redis)
         return candidates((found.master, *found.workers[:1]), (), given)
@@ -200,9 +200,9 @@ class _Look:
         cache: RedisReader | None,
     ) -> Window:
         """Read everything at its own pace until the window is over."""
-        for reader in (database, cache):
-            if reader is not None:
-                reader.start()
+        for counters in (database, cache):
+            if counters is not None:
+                counters.start()
         seconds = self._looking.budget_s * WINDOW_SHARE
         start_s, clock = time.time(), time.monotonic()
         if page:

@@ -6,6 +6,7 @@ told here by reading both ends at the same moments.
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -68,6 +69,8 @@ class PeerReader:
         self._peers: dict[Endpoint, _Tracked] = {}
         self._inodes: set[int] = set()
         self._strangers: set[int] = set()
+        self._families: tuple[int, ...] = (socket.AF_INET, socket.AF_INET6)
+        self._dns_families = _dns_families(found.workers[0])
         self._new, self._owners = Pace(NEW_PEERS_EVERY_S), Pace(every_s=0.0)
         self._closed = Pace()
         own_paths = [each.address.removeprefix("unix:") for each in found.listeners if not each.port]
@@ -111,13 +114,17 @@ class PeerReader:
     def _rows(self, searching: bool) -> list[Connection]:
         """Connections to known addresses and the sockets of their servers; all of them while searching."""
         states = ALIVE | 1 << LISTEN
-        if searching:
-            return self._diag.tcp(states, info=True)
         remote = {endpoint[1] for endpoint, tracked in self._peers.items() if not tracked.udp}
         served = {port for each in self._peers.values() if each.server for port in each.server.ports}
+        if searching:
+            rows = self._diag.tcp(states, info=True, families=(socket.AF_INET6,))
+            # Most of a reading is the kernel's walk through its table, once for each family.
+            six = any(row.inode in self._inodes or row.local[1] in served for row in rows)
+            self._families = (socket.AF_INET, socket.AF_INET6) if six else (socket.AF_INET,)
+            return rows + self._diag.tcp(states, info=True, families=(socket.AF_INET,))
         if not remote:
             return []
-        return self._diag.tcp(states, source_ports=served, destination_ports=remote, info=True)
+        return self._diag.tcp(states, source_ports=served, destination_ports=remote, info=True, families=self._families)
 
     def _learn_owners(self, rows: Iterable[Connection], *, always: bool = False) -> None:
         """Look through the workers' descriptors when a row's socket is unknown."""
@@ -168,7 +175,7 @@ class PeerReader:
 
     def _read_dns(self, at_s: float) -> None:
         """Look-ups in flight: a resolver's socket lives as long as its question."""
-        rows = self._diag.udp(destination_ports=(DNS_PORT,))
+        rows = self._diag.udp(destination_ports=(DNS_PORT,), families=self._dns_families)
         self._learn_owners(rows)
         ours = [row for row in rows if row.inode in self._inodes]
         for row in ours:
@@ -228,6 +235,14 @@ class PeerReader:
             waiting_mean=tracked.waiting.mean(window),
             hops=server.hops,
         )
+
+
+def _dns_families(pid: int) -> tuple[int, ...]:
+    """Address families of the name servers that the process is told to ask."""
+    text = processes.read(processes.PROC / str(pid) / "root" / "etc" / "resolv.conf") or ""
+    servers = [line.split()[1] for line in text.splitlines() if line.startswith("nameserver ")]
+    six = any(":" in server for server in servers)
+    return (socket.AF_INET, socket.AF_INET6) if six else (socket.AF_INET,)
 
 
 def _waits_for_answer(row: Connection) -> bool:

@@ -10,7 +10,7 @@ from pathlib import Path
 from unslow import incident
 from unslow.errors import BadUsage, CannotLook
 from unslow.evidence import Evidence
-from unslow.lab.faults import FAULTS
+from unslow.lab.faults import FAULTS, FaultUnavailable
 from unslow.settings import Looking
 
 SETTLE_S = 3.0
@@ -34,7 +34,7 @@ def run(
         if fault not in FAULTS:
             raise BadUsage(f"there is no fault {fault!r}", "see: unslow demo --list")
     try:
-        from unslow.lab.shop import FaultUnavailable, Lab
+        from unslow.lab.shop import Lab
     except ImportError as error:
         raise BadUsage(f"the demonstration shop is not installed ({error.name})", "pip install 'unslow[lab]'") from error
     if arguments.html is None:
@@ -48,11 +48,11 @@ def run(
                 baseline = _gather(lab.url, arguments.budget, progress)
                 lab.switch(faults)
             time.sleep(SETTLE_S)
-            lab.mark()
             evidence = _gather(lab.url, arguments.budget, progress)
+            lab.mark(evidence.window.start_s)
+            truth = lab.truth(evidence.window.end_s)
             if baseline is not None:
                 evidence = incident.compared(evidence, baseline)
-            truth = lab.truth()
             progress("")
             if arguments.save:
                 incident.save(arguments.save, evidence)

@@ -35,8 +35,8 @@ class Fault:
 
 FAULTS: dict[str, Fault] = {
     "none": Fault(title="nothing is wrong"),
-    "missing_index": Fault(title="orders of a customer are found by reading the whole table", without_index=True, rate=8.0),
-    "n_plus_one": Fault(title="each order's product is loaded by a query of its own", options=("lazy",), rate=6.0),
+    "missing_index": Fault(title="orders of a customer are found by reading the whole table", without_index=True, rate=5.0),
+    "n_plus_one": Fault(title="each order's product is loaded by a query of its own", options=("lazy",), rate=4.0),
     "lock_wait": Fault(title="another transaction holds the customers' rows", options=("count_visits",), disturbers=("hold_rows",)),
     "pool_exhausted": Fault(
         title="one database connection a worker, held while payments are asked",
@@ -60,14 +60,14 @@ FAULTS: dict[str, Fault] = {
         disturbers=("slow_clients",),
         rate=12.0,
     ),
-    "hot_function": Fault(title="a function of the application computes", options=("discounts",), rate=5.0),
-    "slow_library": Fault(title="a serializer computes", options=("pretty",), rate=5.0),
+    "hot_function": Fault(title="a function of the application computes", options=("discounts",), rate=4.0),
+    "slow_library": Fault(title="a serializer computes", options=("pretty",), rate=4.0),
     "gil_contention": Fault(title="threads beside the requests compute", options=("recount",), rate=8.0),
     "cpu_throttled": Fault(title="a CPU quota stops the workers", quota_cores=0.11, rate=10.0),
     "gc_pauses": Fault(title="full garbage collections in the requests", options=("careful_memory",), rate=5.0),
     "cache_cold": Fault(title="the cache is emptied all the time", disturbers=("empty_cache",), rate=6.0),
     "redis_slow": Fault(title="somebody lists all keys of the cache", disturbers=("list_keys",), rate=10.0),
-    "connection_churn": Fault(title="each query opens a connection of its own", options=("unpooled",), rate=7.0),
+    "connection_churn": Fault(title="each query opens a connection of its own", options=("unpooled",), rate=5.0),
     "dns_slow": Fault(title="the first name server does not answer", slow_names=True, rate=5.0),
     "network_slow": Fault(title="the way to payments is slow", relay_s=0.04),
     "sync_logging": Fault(title="each log line waits for a slow collector", options=("remote_log",), disturbers=("slow_collector",), rate=6.0),

@@ -121,12 +121,13 @@ class Lab:
         self._stop("visitors")
         self._start_visitors(rate)
 
-    def mark(self) -> None:
-        """The truth counts from now."""
-        self._mark_s = time.time()
+    def mark(self, at_s: float | None = None) -> None:
+        """The truth counts from now, or from a moment that has passed."""
+        self._mark_s = time.time() if at_s is None else at_s
 
-    def truth(self) -> Truth:
-        seen = self._seen()
+    def truth(self, end_s: float | None = None) -> Truth:
+        """Of the visits that were due between the mark and `end_s`."""
+        seen = [visit for visit in self._seen() if end_s is None or visit[0] < end_s]
         times = [took for _, took, _, ok in seen if ok]
         mean_ms = sum(times) / len(times) * 1e3 if times else 0.0
         return Truth(mean_ms, len(times), self._healthy_ms, len(seen) - len(times))

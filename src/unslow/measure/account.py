@@ -111,36 +111,6 @@ class Level(msgspec.Struct, frozen=True, kw_only=True):
     notes: tuple[str, ...]
 
 
-class Level(msgspec.Struct, frozen=True, kw_only=True):
-    """The split of one window, without a reference."""
-
-    total: Estimate
-    parts: tuple[Part, ...]
-    in_app: Estimate
-    in_app_source: str
-    rate_per_s: float | None
-    cross_check_s: float | None
-    notes: tuple[str, ...]
-
-
-def account(evidence: Evidence) -> Account | None:
-    """The account of the window against its reference; None when no response time was measured at all."""
-    now = level(evidence)
-    if now is None:
-        return None
-    before = level(evidence.reference) if evidence.reference else None
-    return Account(
-        before=before.total if before else None,
-        now=now.total,
-        lines=_merge(evidence.target.service, now, before),
-        in_app=now.in_app,
-        in_app_source=now.in_app_source,
-        rate_per_s=now.rate_per_s,
-        cross_check_s=now.cross_check_s,
-        notes=now.notes,
-    )
-
-
 def account(evidence: Evidence) -> Account | None:
     """The account of the window against its reference; None when no response time was measured at all."""
     now = level(evidence)

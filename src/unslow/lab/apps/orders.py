@@ -130,7 +130,7 @@ def metrics() -> Response:
     if "no_metrics" in OPTIONS:
         return Response("not found", status=404)
     registry = CollectorRegistry()
-    multiprocess.MultiProcessCollector(registry)
+    multiprocess.MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
     return Response(generate_latest(registry), mimetype="text/plain")
 
 
@@ -158,7 +158,7 @@ def orders() -> Response:
         listed = price_discounts(listed)
     body = {"customer": customer.name if customer else "", "orders": listed, "large": large, "payment": payment, "summary": summary}
     if "pretty" in OPTIONS:
-        body["export"] = len(json.dumps([dict(enumerate(map(str, range(30)))) for _ in range(3800)], indent=1))
+        body["export"] = len(json.dumps([dict(enumerate(map(str, range(30)))) for _ in range(2600)], indent=1))
     if "careful_memory" in OPTIONS:
         free_memory()
     log.info("orders of customer %s listed", customer_id)
@@ -194,7 +194,7 @@ def customer_summary(customer_id: int) -> Any:
 
 
 def check_features() -> None:
-    for _ in range(14):
+    for _ in range(10):
         with engine.connect() as connection:
             connection.execute(text("SELECT 1"))
 
@@ -229,7 +229,7 @@ def payment_with_retries(customer_id: int) -> str:
 
 def price_discounts(listed: list[list[Any]]) -> list[list[Any]]:
     best = 0
-    for level in range(2600):
+    for level in range(2000):
         for _, amount, _ in listed:
             for share in range(24):
                 best = max(best, (amount * share + level) % 1009)
