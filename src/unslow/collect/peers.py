@@ -240,8 +240,7 @@ class PeerReader:
 def _dns_families(pid: int) -> tuple[int, ...]:
     """Address families of the name servers that the process is told to ask."""
     text = processes.read(processes.PROC / str(pid) / "root" / "etc" / "resolv.conf") or ""
-    servers = [line.split()[1] for line in text.splitlines() if line.startswith("nameserver ")]
-    six = any(":" in server for server in servers)
+    six = any(":" in line for line in text.splitlines() if line.startswith("nameserver "))
     return (socket.AF_INET, socket.AF_INET6) if six else (socket.AF_INET,)
 
 
