@@ -19,6 +19,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from unslow.collect import processes
 from unslow.collect.dsn_files import Setting, settings_in
+from unslow.errors import BadUsage
 
 Kind = Literal["postgresql", "redis"]
 LOOPBACK = frozenset(("127.0.0.1", "::1", "localhost", ""))
@@ -32,6 +33,11 @@ _SCHEMES: Mapping[str, Kind] = {
     "valkeys": "redis",
     "unix": "redis",
     "redis+socket": "redis",
+}
+GIVEN = "given by the user"
+_OPTIONS: Mapping[Kind, tuple[str, str]] = {
+    "postgresql": ("--postgres", "postgresql://USER:PASSWORD@HOST/DATABASE"),
+    "redis": ("--redis", "redis://[USER:PASSWORD@]HOST:PORT/0"),
 }
 _KEPT_OPTIONS = frozenset(
     ("host", "port", "user", "password", "dbname", "sslmode", "sslrootcert", "sslcert", "sslkey", "options")
@@ -89,19 +95,21 @@ def candidates(
 
     `pids`: processes of the application. `observed`: (kind, address) of the servers that it was seen
     connected to, as "127.0.0.1:5432" or a socket's path. A kind that the user gave has no other candidate.
+    Raises `BadUsage` when what the user gave cannot be read.
     """
     given = given or Given()
-    named = {kind: text for kind, text in (("postgresql", given.postgres), ("redis", given.redis)) if text}
-    found = [candidate for kind, text in named.items() if (candidate := _given(kind, text))]
+    texts: Mapping[Kind, str | None] = {"postgresql": given.postgres, "redis": given.redis}
+    named = {kind: _given(kind, text) for kind, text in texts.items() if text}
+    found = list(named.values())
     for pid in pids:
         found += _of_process(pid)
     addresses = [(kind, address) for kind, address in observed if kind in DEFAULT_PORT]
     seen = {address for _, address in addresses}
-    found.sort(key=lambda one: (one.source != "given by the user", bool(seen) and not _among(one, seen)))
+    found.sort(key=lambda one: (one.source != GIVEN, bool(seen) and not _among(one, seen)))
     found += [last for kind, address in addresses for last in _without_password(kind, address)]
     unique = {(one.kind, one.dsn): one for one in reversed(found)}
     ordered = sorted(unique.values(), key=found.index)
-    return tuple(one for one in ordered if one.kind not in named or one.source == "given by the user")
+    return tuple(one for one in ordered if one.kind not in named or one.source == GIVEN)
 
 
 def from_environment(environment: Mapping[str, str], source: str) -> list[Candidate]:
@@ -129,9 +137,7 @@ def from_environment(environment: Mapping[str, str], source: str) -> list[Candid
 def _is_of_another_product(environment: Mapping[str, str], prefix: str) -> bool:
     """DB_ENGINE=mysql says that DB_HOST is none of ours."""
     said = " ".join(environment.get(prefix + word, "") for word in ("ENGINE", "DRIVER", "DIALECT", "TYPE"))
-    return any(
-        product in said.lower() for product in ("mysql", "maria", "sqlite", "oracle", "mssql", "mongo")
-    )
+    return any(product in said.lower() for product in ("mysql", "maria", "sqlite", "oracle", "mssql", "mongo"))
 
 
 def parse(text: str, source: str) -> Candidate | None:
@@ -151,18 +157,19 @@ def parse(text: str, source: str) -> Candidate | None:
         return None  # a port that is no number, brackets that do not match: not for us
 
 
-def _given(kind: str, text: str) -> Candidate | None:
-    candidate = parse(text, "given by the user")
-    if candidate is None and kind == "redis":
-        candidate = parse(f"redis://{text}", "given by the user")
-    return candidate if candidate and candidate.kind == kind else None
+def _given(kind: Kind, text: str) -> Candidate:
+    candidate = parse(text, GIVEN)
+    if candidate is None and kind == "redis" and "://" not in text:
+        candidate = parse(f"redis://{text}", GIVEN)
+    if candidate is None or candidate.kind != kind:
+        option, example = _OPTIONS[kind]
+        raise BadUsage(f"{option} is not a connection string for {kind}", f"write {example}")
+    return candidate
 
 
 def _of_process(pid: int) -> list[Candidate]:
     entries = (processes.read(processes.PROC / str(pid) / "environ") or "").split("\0")
-    environment = {
-        name: value for name, equals, value in (entry.partition("=") for entry in entries) if equals
-    }
+    environment = {name: value for name, equals, value in (entry.partition("=") for entry in entries) if equals}
     found = from_environment(environment, f"environment of process {pid}")
     for argument in processes.command_line(pid):
         value = argument.partition("=")[2] if argument.startswith("-") else argument
@@ -192,9 +199,7 @@ def _of_conninfo(text: str, source: str) -> Candidate | None:
         words = conninfo_to_dict(text)
     except psycopg.ProgrammingError:
         return None
-    return _of_parts(
-        "postgresql", {key: str(value) for key, value in words.items() if value is not None}, source
-    )
+    return _of_parts("postgresql", {key: str(value) for key, value in words.items() if value is not None}, source)
 
 
 def _of_postgres_url(text: str, source: str) -> Candidate | None:
@@ -226,9 +231,7 @@ def _of_parts(kind: Kind, parts: Mapping[str, str], source: str) -> Candidate | 
     host = parts.get("host", "")
     if kind == "postgresql":
         kept = {key: value for key, value in parts.items() if key in _KEPT_OPTIONS and value}
-        return Candidate(
-            kind, make_conninfo(**(kept | {"port": port})), source, _address(host or "localhost", port)
-        )
+        return Candidate(kind, make_conninfo(**(kept | {"port": port})), source, _address(host or "localhost", port))
     password, user = parts.get("password", ""), parts.get("user", "")
     login = f"{quote(user, safe='')}:{quote(password, safe='')}@" if password else ""
     database = parts.get("dbname", "")

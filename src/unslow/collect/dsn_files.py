@@ -31,13 +31,9 @@ _NAMES = frozenset(
 _TEXTS = (".env", ".flaskenv")
 _SUFFIXES = frozenset((".toml", ".yaml", ".yml", ".json", ".ini", ".cfg", ".env"))
 _URL = re.compile(r"""(?:postgres(?:ql)?(?:\+\w+)?|rediss?|valkeys?)://[^\s'"<>,]+""")
-_PAIR = re.compile(
-    r"""^\s*(?:export\s+)?["']?([A-Za-z_]\w*)["']?\s*[:=]\s*["']?([^"'\n#]*?)["']?\s*$""", re.MULTILINE
-)
+_PAIR = re.compile(r"""^\s*(?:export\s+)?["']?([A-Za-z_]\w*)["']?\s*[:=]\s*["']?([^"'\n#]*?)["']?\s*$""", re.MULTILINE)
 _CONNECTS = {"connect": "postgresql", "Connection": "postgresql", "ConnectionPool": "postgresql"}
-_OTHERS = frozenset(
-    ("pymysql", "MySQLdb", "mysql", "connector", "sqlite3", "aiomysql", "cx_Oracle", "oracledb")
-)
+_OTHERS = frozenset(("pymysql", "MySQLdb", "mysql", "connector", "sqlite3", "aiomysql", "cx_Oracle", "oracledb"))
 _REDIS = frozenset(("Redis", "StrictRedis", "Valkey", "from_url"))
 _WORDS = {"database": "dbname", "username": "user", "db": "dbname", "unix_socket_path": "host"}
 
@@ -142,11 +138,7 @@ def _assigned(node: ast.Assign | ast.AnnAssign) -> dict[str, str]:
     value = node.value
     if isinstance(value, ast.Call) and len(value.args) == 2 and not value.keywords:
         value = value.args[1]
-    if (
-        not isinstance(value, ast.Constant)
-        or not isinstance(value.value, str | int)
-        or isinstance(value.value, bool)
-    ):
+    if not isinstance(value, ast.Constant) or not isinstance(value.value, str | int) or isinstance(value.value, bool):
         return {}
     return {target.id.upper(): str(value.value) for target in targets if isinstance(target, ast.Name)}
 
@@ -159,9 +151,7 @@ def _call(node: ast.Call, source: str) -> Setting | None:
     literal = {
         _WORDS.get(keyword.arg, keyword.arg): str(keyword.value.value)
         for keyword in node.keywords
-        if keyword.arg
-        and isinstance(keyword.value, ast.Constant)
-        and isinstance(keyword.value.value, str | int)
+        if keyword.arg and isinstance(keyword.value, ast.Constant) and isinstance(keyword.value.value, str | int)
     }
     told = literal.keys() & {"host", "port", "dbname", "user"}
     if not kind or not told or owner in _OTHERS:

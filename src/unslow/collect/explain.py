@@ -194,13 +194,9 @@ def _with_index(
     )
 
 
-def _cheapest(
-    session: _Session, indexes: Sequence[NewIndex], text: str, parameters: int
-) -> tuple[str, float]:
+def _cheapest(session: _Session, indexes: Sequence[NewIndex], text: str, parameters: int) -> tuple[str, float]:
     """The index with the lowest planned cost, a shorter one when it is nearly as good; and that cost."""
-    costs = [
-        (cost(session.explain(text, parameters, each.full).tree), each) for each in indexes[:TRIED_INDEXES]
-    ]
+    costs = [(cost(session.explain(text, parameters, each.full).tree), each) for each in indexes[:TRIED_INDEXES]]
     best = min(value for value, _ in costs)
     near = [(each.columns, value, each.ddl) for value, each in costs if value <= SIMPLER * best]
     _, value, ddl = min(near)

@@ -136,9 +136,7 @@ class PostgresReader:
         try:
             self._activity.read(self._connection)
         except psycopg.errors.QueryCanceled:
-            self._note(
-                f"some readings of the sessions took over {STATEMENT_TIMEOUT_S:.0f} s and were given up"
-            )
+            self._note(f"some readings of the sessions took over {STATEMENT_TIMEOUT_S:.0f} s and were given up")
         except psycopg.Error as error:
             self._lost = reason(error)
 
@@ -180,9 +178,7 @@ class PostgresReader:
 
 
 def _unanswered(why: str) -> Unavailable:
-    return Unavailable(
-        f"PostgreSQL's counters ({why})", "repeat; the server's log tells why it did not answer"
-    )
+    return Unavailable(f"PostgreSQL's counters ({why})", "repeat; the server's log tells why it did not answer")
 
 
 def _log_in(candidate: Candidate) -> tuple[Connection, str]:
@@ -217,9 +213,7 @@ def connect(dsn: str) -> Connection:
         for name, value in limits.items():
             connection.execute(sql.SQL("SET {} = {}").format(sql.Identifier(name), sql.Literal(value)))
     # No function or operator that a user put on the search path can stand in for a built-in one.
-    connection.execute(
-        "SELECT /* unslow */ pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', false)"
-    )
+    connection.execute("SELECT /* unslow */ pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', false)")
     return connection
 
 
@@ -228,9 +222,7 @@ def _opened(dsn: str, **words: str) -> Connection:
     return psycopg.connect(whole, autocommit=True, prepare_threshold=None)
 
 
-def _ids_by_shape(
-    statements: Iterable[Statement], activity: Activity, connection: Connection
-) -> dict[str, str]:
+def _ids_by_shape(statements: Iterable[Statement], activity: Activity, connection: Connection) -> dict[str, str]:
     """Query ids by the text that a session shows, for servers before 14, which do not tell the id."""
     if connection.info.server_version >= 140_000:
         return {}

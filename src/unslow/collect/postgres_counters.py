@@ -54,9 +54,7 @@ class Counters:
         statements, age_s, evicted = None, None, 0.0
         if self._statements is not None:
             rows = connection.execute(self._statements, (texts,)).fetchall()
-            statements = {
-                row[0] or HIDDEN_ID: Counts(row[1], row[2], row[3], row[4], row[5] or "") for row in rows
-            }
+            statements = {row[0] or HIDDEN_ID: Counts(row[1], row[2], row[3], row[4], row[5] or "") for row in rows}
             found = connection.execute(self._info or _SERVER_AGE).fetchone()
             age_s, evicted = (float(found[0]), float(found[1])) if found else (None, 0.0)
         sessions = None
@@ -111,9 +109,7 @@ def _statements_query(
             sql.SQL("SELECT /* unslow */ * FROM {}.pg_stat_statements(false) LIMIT 0").format(schema)
         ).description
     except psycopg.Error as error:
-        note(
-            f"pg_stat_statements: {reason(error)}; add it to shared_preload_libraries and restart the server"
-        )
+        note(f"pg_stat_statements: {reason(error)}; add it to shared_preload_libraries and restart the server")
         return None, None
     columns = {column.name for column in described or ()}
     query = sql.SQL(_STATEMENTS).format(
@@ -137,9 +133,7 @@ def differences(before: Reading, after: Reading) -> tuple[Statement, ...] | None
         if now.calls > was.calls and query_id != HIDDEN_ID and "/* unslow */" not in now.text:
             ran.append((query_id, was, now))
     ran.sort(key=lambda one: (one[1].exec_s - one[2].exec_s, one[0]))
-    often = {
-        one[0] for one in sorted(ran, key=lambda one: one[1].calls - one[2].calls)[: MAX_STATEMENTS // 3]
-    }
+    often = {one[0] for one in sorted(ran, key=lambda one: one[1].calls - one[2].calls)[: MAX_STATEMENTS // 3]}
     kept = [one for place, one in enumerate(ran) if place < MAX_STATEMENTS or one[0] in often]
     return tuple(
         Statement(

@@ -101,9 +101,7 @@ class RedisReader:
         try:
             after = self._read()
             if self._before is None:
-                raise Unavailable(
-                    "the first reading of Redis: it did not answer", "repeat; see the server's log"
-                )
+                raise Unavailable("the first reading of Redis: it did not answer", "repeat; see the server's log")
             return self._cache(self._before, after)
         except redis.RedisError as error:
             raise _unanswered(error) from error
@@ -125,9 +123,7 @@ class RedisReader:
         seconds = after.at_s - before.at_s
         was, now = before.info, after.info
         restarted = _number(now, "uptime_in_seconds") < _number(was, "uptime_in_seconds")
-        reset = restarted or _number(now, "total_commands_processed") < _number(
-            was, "total_commands_processed"
-        )
+        reset = restarted or _number(now, "total_commands_processed") < _number(was, "total_commands_processed")
         if reset:
             self._notes.append("the counters were reset in the window: it counts from there")
         start: Mapping[str, Any] = {} if reset else was
@@ -144,15 +140,11 @@ class RedisReader:
             lifetime_hits=_number(start, "keyspace_hits"),
             lifetime_misses=_number(start, "keyspace_misses"),
             lifetime_s=_number(start, "uptime_in_seconds"),
-            keys=sum(
-                int(_number(each, "keys")) for name, each in now.items() if re.fullmatch(r"db\d+", name)
-            ),
+            keys=sum(int(_number(each, "keys")) for name, each in now.items() if re.fullmatch(r"db\d+", name)),
             evicted=grown("evicted_keys"),
             expired=grown("expired_keys"),
             commands=_commands(start, now),
-            slow=tuple(
-                sorted(self._slow(before.clock_s, after.clock_s), key=lambda each: -each.seconds)[:SHOWN_SLOW]
-            ),
+            slow=tuple(sorted(self._slow(before.clock_s, after.clock_s), key=lambda each: -each.seconds)[:SHOWN_SLOW]),
             ping_s=self._ping(),
             big_keys=self._big_keys(),
             used_memory_bytes=int(_number(now, "used_memory")),
@@ -184,9 +176,7 @@ class RedisReader:
         """Events that LATENCY recorded since the start, when its monitor is on."""
         latest = self._allowed("LATENCY", "LATEST", permission="+latency|latest") or []
         return [
-            f"latency event {_word(name)}: {last_ms} ms"
-            for name, at_s, last_ms, *_ in latest
-            if at_s >= int(start_s)
+            f"latency event {_word(name)}: {last_ms} ms" for name, at_s, last_ms, *_ in latest if at_s >= int(start_s)
         ]
 
     def _ping(self) -> float | None:
@@ -217,9 +207,7 @@ class RedisReader:
                     pipe.type(key)
                 answers = pipe.execute()
         except redis.RedisError as error:
-            self._notes.append(
-                f"large values: {reason(error)}; ACL SETUSER name +dbsize +scan +memory|usage +type"
-            )
+            self._notes.append(f"large values: {reason(error)}; ACL SETUSER name +dbsize +scan +memory|usage +type")
             return ()
         sized = zip(keys, answers[::2], answers[1::2], strict=True)
         big = [

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import postgast
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 
 MAX_CHARACTERS = 20_000
 MAX_TABLES = 12
@@ -75,7 +76,7 @@ class Select:
 
     def text(self) -> str:
         """As SQL; raises `RefusedError` when what comes out would not pass again."""
-        written = postgast.deparse(self.tree)
+        written = str(postgast.deparse(self.tree))
         again = postgast.parse(written)
         _only_select(again)
         if postgast.fingerprint(written).hex != postgast.fingerprint(postgast.deparse(again)).hex:
@@ -91,7 +92,7 @@ def vetted(text: str) -> Select:
         raise RefusedError(f"longer than {MAX_CHARACTERS} characters")
     try:
         tree = postgast.parse(postgast.normalize(text))
-    except postgast.PgQueryError as error:
+    except (postgast.PgQueryError, DecodeError) as error:  # the latter: nested too deep
         raise RefusedError("not a complete statement") from error
     _drop_row_locks(_only_select(tree))
     _restore_fields(tree)
@@ -101,9 +102,7 @@ def vetted(text: str) -> Select:
     for node in nodes:
         _allow(node, qualified=False)
     named = {node.ctename for node in nodes if _kind(node) == "CommonTableExpr"}
-    tables = [
-        node for node in nodes if _kind(node) == "RangeVar" and (node.schemaname or node.relname not in named)
-    ]
+    tables = [node for node in nodes if _kind(node) == "RangeVar" and (node.schemaname or node.relname not in named)]
     if len(tables) > MAX_TABLES:
         raise RefusedError(f"more than {MAX_TABLES} tables")
     parameters = _renumber(nodes)
@@ -113,9 +112,7 @@ def vetted(text: str) -> Select:
         tree=tree,
         tables=tuple(tables),
         types=tuple(node for node in nodes if _kind(node) == "TypeName" and not _is_built_in(node)),
-        columns=frozenset(
-            name for node in nodes if _kind(node) == "ColumnRef" and (name := column_name(node))
-        ),
+        columns=frozenset(name for node in nodes if _kind(node) == "ColumnRef" and (name := column_name(node))),
         parameters=parameters,
     )
 

@@ -80,9 +80,7 @@ def proposal(tree: Any, scan: Scan, tables: Mapping[Name, Table]) -> Proposal:
         None,
     )
     if existing:
-        return Proposal(
-            (), f"index {existing.name} exists; the planner finds reading the table cheaper for any value"
-        )
+        return Proposal((), f"index {existing.name} exists; the planner finds reading the table cheaper for any value")
     if wanted:
         return Proposal(tuple(_new(table, _definition(columns), len(columns)) for columns in wanted))
     for function, column in use.calls:
@@ -131,9 +129,7 @@ class _Scope:
             return str(reference.fields[-2].string.sval)
         name = column_name(reference)
         owners = [
-            alias
-            for alias, table in self.tables.items()
-            if table in self._facts and name in self._facts[table].columns
+            alias for alias, table in self.tables.items() if table in self._facts and name in self._facts[table].columns
         ]
         return owners[0] if len(owners) == 1 else ""
 
@@ -202,7 +198,7 @@ def _note_comparison(node: Any, scope: _Scope, alias: str, use: Usage) -> None:
         if not column:
             _note_wrapped(mine, operator, scope, alias, use)
             continue
-        if column in _columns_in(other, scope, alias):
+        if _columns_in(other, scope, alias):
             return  # compares two columns of the same row
         if kind in _LIKE:
             use.obstacles.append((column, _LIKE_REMEDY))
@@ -214,8 +210,7 @@ def _note_comparison(node: Any, scope: _Scope, alias: str, use: Usage) -> None:
 
 
 _LIKE_REMEDY = (
-    "LIKE; a pattern that starts with % needs a pg_trgm index, "
-    "one with a fixed start an index with text_pattern_ops"
+    "LIKE; a pattern that starts with % needs a pg_trgm index, one with a fixed start an index with text_pattern_ops"
 )
 
 
@@ -228,9 +223,7 @@ def _note_wrapped(node: Any, operator: str, scope: _Scope, alias: str, use: Usag
         if column:
             use.calls.append((node.func_call.funcname[-1].string.sval, column))
     elif node.HasField("type_cast") and (column := _column(node.type_cast.arg, scope, alias)):
-        use.obstacles.append(
-            (column, "is cast before it is compared; cast the value to the column's type instead")
-        )
+        use.obstacles.append((column, "is cast before it is compared; cast the value to the column's type instead"))
 
 
 def _column(node: Any, scope: _Scope, alias: str) -> str:

@@ -29,9 +29,7 @@ _PASSING = frozenset(
     )
 )
 """Nodes that hand on the rows below them."""
-_BLOCKING = frozenset(
-    ("Sort", "Hash", "Aggregate", "Group", "WindowAgg", "Unique", "Hash Join", "Merge Join", "SetOp")
-)
+_BLOCKING = frozenset(("Sort", "Hash", "Aggregate", "Group", "WindowAgg", "Unique", "Hash Join", "Merge Join", "SetOp"))
 """Nodes that read all rows below them whatever the LIMIT above."""
 _JOINS = frozenset(("Hash Join", "Merge Join", "Nested Loop"))
 
@@ -100,11 +98,7 @@ def _reads_whole(plan: Mapping[str, Any]) -> bool:
     """A sequential scan, or an index read from end to end only for its order while a filter drops rows."""
     if plan["Node Type"] == "Seq Scan":
         return True
-    return (
-        plan["Node Type"] in {"Index Scan", "Index Only Scan"}
-        and "Index Cond" not in plan
-        and "Filter" in plan
-    )
+    return plan["Node Type"] in {"Index Scan", "Index Only Scan"} and "Index Cond" not in plan and "Filter" in plan
 
 
 def _rows(node: _Node) -> float:

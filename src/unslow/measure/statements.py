@@ -18,7 +18,8 @@ CHEAP_S = 0.010
 MAX_CHARACTERS = 20_000
 """Longer texts are cut before they are read: IN lists of megabytes say nothing more."""
 
-_DATA = frozenset(("select_stmt", "insert_stmt", "update_stmt", "delete_stmt", "merge_stmt"))
+_DATA = re.compile(r"[\s(]*(select|with|insert|update|delete|merge|values|table)\b[^;]*;?\s*\Z", re.IGNORECASE)
+"""One statement that reads or writes rows: the parser then finds every literal but the 1 of ORDER BY 1."""
 _NUMBERS = frozenset((pg.Token.Value("ICONST"), pg.Token.Value("FCONST")))
 _STRINGS = frozenset(pg.Token.Value(name) for name in ("SCONST", "BCONST", "XCONST", "USCONST"))
 _COMMENTS = frozenset((pg.Token.Value("SQL_COMMENT"), pg.Token.Value("C_COMMENT")))
@@ -51,7 +52,8 @@ def shape(text: str) -> str:
     """The statement without literals and comments, on one line; also when it was cut short or is no SQL."""
     text = text[:MAX_CHARACTERS]
     try:
-        return _scanned(postgast.normalize(text), keep_numbers=_is_data(text))
+        normal = postgast.normalize(text)
+        return _scanned(normal, keep_numbers=_DATA.match(normal) is not None)
     except postgast.PgQueryError:
         return _masked(text)
 
@@ -100,11 +102,6 @@ def wait_shares(waits: Iterable[Wait]) -> dict[str, float]:
     return {kind: mean / total for kind, mean in sorted(shares.items())} if total > 0 else {}
 
 
-def _is_data(text: str) -> bool:
-    """Whether each statement reads or writes rows: the parser then found every literal but ORDER BY 1."""
-    return all(raw.stmt.WhichOneof("node") in _DATA for raw in postgast.parse(text).stmts)
-
-
 def _scanned(text: str, *, keep_numbers: bool) -> str:
     """Drop comments, and mask what literals normalising leaves in statements that are not data."""
     source = text.encode()
@@ -124,9 +121,7 @@ def _scanned(text: str, *, keep_numbers: bool) -> str:
 
 def _masked(text: str) -> str:
     """By regular expression, for what the parser refuses: cut texts, other dialects."""
-    return _one_line(
-        _RAW.sub(lambda found: " " if found["gone"] else "?" if found["literal"] else found["kept"], text)
-    )
+    return _one_line(_RAW.sub(lambda found: " " if found["gone"] else "?" if found["literal"] else found["kept"], text))
 
 
 def _one_line(text: str) -> str:

@@ -17,9 +17,7 @@ lateral leading limit not null offset on only or order placing primary reference
 table then to trailing true union unique user using variadic when where window with
 """
 _RESERVED = frozenset(_WORDS.split())
-_UNSORTED_TYPES = frozenset(
-    ("json", "jsonb", "xml", "point", "box", "polygon", "path", "circle", "tsvector", "bytea")
-)
+_UNSORTED_TYPES = frozenset(("json", "jsonb", "xml", "point", "box", "polygon", "path", "circle", "tsvector", "bytea"))
 """Types that a plain index has no order for, or none that a query asks for."""
 
 
