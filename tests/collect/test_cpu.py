@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import os
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.collect.live import Callers, accepts, free_port, gunicorn, running
+from tests.collect.live import Callers, accepts, free_port, gunicorn, running, wait_for
 from unslow.collect.cpu import CpuReader
 from unslow.collect.discovery import find
 from unslow.errors import Unavailable
@@ -70,3 +72,30 @@ def test_a_window_without_readings_is_unavailable(tmp_path: Path) -> None:
         with pytest.raises(Unavailable):
             reader.result(Window(start_s=1.0, end_s=2.0))
         reader.close()
+
+
+@pytest.fixture
+def quota_group() -> Iterator[Path]:
+    """A control group of version 1 that gets 0.3 cores."""
+    group = Path(f"/sys/fs/cgroup/cpu/unslow-test-{os.getpid()}")
+    try:
+        group.mkdir()
+        (group / "cpu.cfs_period_us").write_text("100000")
+        (group / "cpu.cfs_quota_us").write_text("30000")
+    except OSError as error:
+        pytest.skip(f"no control group can be made here: {error}")
+    yield group
+    wait_for(lambda: not (group / "cgroup.procs").read_text())
+    group.rmdir()
+
+
+@pytest.mark.lab
+def test_throttling_is_seen_and_lies_within_the_delay(tmp_path: Path, quota_group: Path) -> None:
+    with gunicorn(tmp_path, "-w", "1", "--threads", "2") as port:
+        for pid in find(f"http://127.0.0.1:{port}/").workers:
+            (quota_group / "cgroup.procs").write_text(str(pid))
+        _, cpu = measured(port, "/spin/60", 20, 2)
+    assert cpu.limit_cores == 0.3
+    assert cpu.throttled_ratio > 0.5
+    assert cpu.used_cores == pytest.approx(0.3, rel=0.3)
+    assert cpu.request_delay_s > 0.5 * cpu.throttled_s

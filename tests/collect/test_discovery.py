@@ -69,6 +69,24 @@ def test_gunicorns_master_and_workers(tmp_path: Path, options: tuple[str, ...]) 
 
 
 @pytest.mark.lab
+def test_another_users_application_names_the_remedy(tmp_path: Path) -> None:
+    if os.getuid() != 0:
+        pytest.skip("only root can become another user")
+    with gunicorn(tmp_path, "-w", "1") as port:
+        child = os.fork()
+        if child == 0:
+            os.setgroups([])
+            os.setuid(65534)
+            try:
+                find(f"http://127.0.0.1:{port}/")
+            except CannotLook as error:
+                os._exit(17 if "uid 0" in error.message and "root" in error.remedy else 1)
+            os._exit(2)
+        _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 17
+
+
+@pytest.mark.lab
 def test_behind_nginx_with_its_timeouts(tmp_path: Path) -> None:
     with (
         gunicorn(tmp_path, "-w", "1") as port,
