@@ -191,6 +191,15 @@ def test_after_an_error_the_connection_is_thrown_away(server: Server) -> None:
     assert all(connection.closed for connection in made)
 
 
+def test_five_queries_and_no_writes(server: Server) -> None:
+    texts = ["BEGIN", "UPDATE small SET label = $1", *["SELECT * FROM small WHERE label = $1"] * 6]
+    plans, notes = explain(
+        lambda: connect(server.dsn()), [statement(text, number=n) for n, text in enumerate(texts)], 5.0
+    )
+    assert [plan.query_id for plan in plans] == ["2", "3", "4", "5", "6"]
+    assert notes == ()
+
+
 def test_no_time_left(server: Server) -> None:
     plans, notes = explain(lambda: connect(server.dsn()), [statement("SELECT * FROM parcel")], -1.0)
     assert plans == ()
@@ -237,7 +246,7 @@ def test_the_traps_spring_when_explained_naively(trapped: Server) -> None:
     assert evil_lines(trapped) >= before + 4
 
 
-def test_hostile_statements_have_no_effect(trapped: Server) -> None:
+def test_hostile_statements_have_no_effect(trapped: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     texts = list(hostile.statements(str(trapped.folder)))
     assert len(texts) >= 300
     before, evil = state(trapped), evil_lines(trapped)
@@ -260,7 +269,8 @@ def test_hostile_statements_have_no_effect(trapped: Server) -> None:
         listener.execute("LISTEN hostile")
         watcher.start()
         try:
-            plans, _ = explain(
+            monkeypatch.setattr("unslow.collect.explain.EXPLAINED", len(texts))
+            plans, notes = explain(
                 lambda: connect(trapped.dsn(database="trapped")),
                 [statement(text, number=number) for number, text in enumerate(texts)],
                 120.0,
@@ -270,6 +280,7 @@ def test_hostile_statements_have_no_effect(trapped: Server) -> None:
             watcher.join()
         received = list(listener.notifies(timeout=0.2))
     planned_texts = [texts[int(plan.query_id)] for plan in plans]
+    assert len(plans) + len(notes) >= 300
     assert evil_lines(trapped) == evil
     assert state(trapped) == before
     assert received == []

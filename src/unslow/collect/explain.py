@@ -28,6 +28,8 @@ Connection = psycopg.Connection[Any]
 
 PLANNING_TIMEOUT_MS = 500
 """Planning takes milliseconds; what takes longer holds its locks too long."""
+EXPLAINED = 5
+"""Plans are read for this many queries, the most expensive of the window."""
 TRIED_INDEXES = 3
 SIMPLER = 1.05
 """A shorter index is preferred when its cost is within 5 % of the best."""
@@ -42,20 +44,20 @@ class _Explained:
 def explain(
     connect: Callable[[], Connection], statements: Iterable[Statement], budget_s: float
 ) -> tuple[tuple[Plan, ...], tuple[str, ...]]:
-    """Plans of those statements that may be planned, and why the others may not.
+    """Plans of the first five queries among `statements`, and why some of those may not be planned.
 
-    After an error the connection is thrown away. Stops beginning new statements after `budget_s` seconds.
+    Writes and utility statements are passed over. After an error the connection is thrown away. Stops
+    beginning new statements after `budget_s` seconds.
     """
+    queries = [each for each in statements if _word(each.text) in {"select", "with", "(", "values", "table"}]
     deadline_s = time.monotonic() + budget_s
     plans, notes = [], []
     session: _Session | None = None
     try:
-        for statement in statements:
+        for statement in queries[:EXPLAINED]:
             if time.monotonic() > deadline_s:
                 notes.append("no time left for further plans")
                 break
-            if _word(statement.text) not in {"select", "with", "("}:
-                continue  # writes and utility statements are not planned
             try:
                 select = vetted(statement.text)
                 session = session or _Session(connect())

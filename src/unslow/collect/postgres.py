@@ -26,8 +26,6 @@ SAMPLE_INTERVAL_S = 0.1
 """Sessions are read ten times a second at most: each reading makes the server walk its process table."""
 STATEMENT_TIMEOUT_S = 2.0
 LOCK_TIMEOUT_S = 0.1
-EXPLAINED = 5
-"""Plans are read for this many statements, the most expensive of the window."""
 SHOWN_SETTINGS = (
     "autovacuum",
     "compute_query_id",
@@ -123,8 +121,7 @@ class PostgresReader:
             raise _unanswered(reason(error)) from error
         finally:
             self.close()
-        top = [one for one in queries.statements or () if one.exec_s > 0][:EXPLAINED]
-        plans, refused = explain(lambda: connect(self._dsn), top, plan_budget_s)
+        plans, refused = explain(lambda: connect(self._dsn), queries.statements or (), plan_budget_s)
         return msgspec.structs.replace(queries, plans=plans, notes=(*queries.notes, *refused))
 
     def close(self) -> None:
