@@ -145,9 +145,7 @@ def nginx(folder: Path, upstream: str, *directives: str) -> Iterator[int]:
 class Callers:
     """Sends GETs at a known rate from a few threads until stopped."""
 
-    def __init__(
-        self, port: int, path: str, rate_per_s: float, *, threads: int = 1, keep_alive: bool = False
-    ) -> None:
+    def __init__(self, port: int, path: str, rate_per_s: float, *, threads: int = 1, keep_alive: bool = False) -> None:
         self._port, self._path, self._keep_alive = port, path, keep_alive
         self._interval_s = threads / rate_per_s
         self._stop = threading.Event()

@@ -42,9 +42,7 @@ class Counter:
             self.numbers.append(number)
 
     def within(self, window: Window) -> int:
-        return sum(
-            n for at, n in zip(self.at_s, self.numbers, strict=True) if window.start_s <= at < window.end_s
-        )
+        return sum(n for at, n in zip(self.at_s, self.numbers, strict=True) if window.start_s <= at < window.end_s)
 
 
 class Flow:

@@ -28,9 +28,7 @@ def deploys(found: Found) -> Deploys:
     """Changes of the last days, newest first."""
     since_s = time.time() - LOOKED_BACK_S
     changes = [*_starts(found), *_written(found)]
-    recent = sorted(
-        (each for each in changes if each.at_s >= since_s), key=lambda each: (-each.at_s, each.where)
-    )
+    recent = sorted((each for each in changes if each.at_s >= since_s), key=lambda each: (-each.at_s, each.where))
     return Deploys(changes=tuple(recent[:MAX_CHANGES]), looked_back_s=LOOKED_BACK_S)
 
 

@@ -52,9 +52,7 @@ class _TooCleverError(Exception):
     """An expression beyond literals and simple arithmetic."""
 
 
-def settings(
-    command: tuple[str, ...], folder: str, environ: Callable[[str], str | None], cores: int
-) -> dict[str, Any]:
+def settings(command: tuple[str, ...], folder: str, environ: Callable[[str], str | None], cores: int) -> dict[str, Any]:
     """The settings of `DEFAULTS` as Gunicorn would resolve them, plus `config` when a file was read.
 
     `environ` looks one variable up in the environment of the master.
@@ -169,9 +167,7 @@ def _value(node: ast.expr, names: Mapping[str, Any], environ: Callable[[str], st
     raise _TooCleverError
 
 
-def _call(
-    node: ast.Call, value: Callable[[ast.expr], Any], environ: Callable[[str], str | None], cores: int
-) -> Any:
+def _call(node: ast.Call, value: Callable[[ast.expr], Any], environ: Callable[[str], str | None], cores: int) -> Any:
     """`cpu_count()`, a look-up in the environment, or a conversion."""
     arguments = [value(each) for each in node.args]
     function = node.func
@@ -179,9 +175,7 @@ def _call(
     if name == "cpu_count":
         return cores
     looked_up = name == "getenv" or (
-        name == "get"
-        and isinstance(function, ast.Attribute)
-        and getattr(function.value, "attr", "") == "environ"
+        name == "get" and isinstance(function, ast.Attribute) and getattr(function.value, "attr", "") == "environ"
     )
     if looked_up and arguments:
         found = environ(str(arguments[0]))

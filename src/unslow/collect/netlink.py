@@ -109,9 +109,7 @@ class SockDiag:
         try:
             self._socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, _NETLINK_SOCK_DIAG)
         except OSError as error:
-            raise Unavailable(
-                f"netlink SOCK_DIAG: {error.strerror}", "load the kernel module inet_diag"
-            ) from error
+            raise Unavailable(f"netlink SOCK_DIAG: {error.strerror}", "load the kernel module inet_diag") from error
         self._socket.settimeout(2.0)
         self._buffer = bytearray(_RECEIVE_BYTES)
         self._sequence = 0
@@ -162,8 +160,7 @@ class SockDiag:
     ) -> list[Connection]:
         extensions = 1 << (_INET_DIAG_INFO - 1) if info else 0
         code = _port_filter(
-            [(_SOURCE_EQ, port) for port in source_ports]
-            + [(_DESTINATION_EQ, port) for port in destination_ports]
+            [(_SOURCE_EQ, port) for port in source_ports] + [(_DESTINATION_EQ, port) for port in destination_ports]
         )
         rows: list[Connection] = []
         for family in families:
@@ -175,9 +172,7 @@ class SockDiag:
 
     def _dump(self, request: bytes) -> Iterator[memoryview]:
         self._sequence += 1
-        header = _HEADER.pack(
-            _HEADER.size + len(request), _SOCK_DIAG_BY_FAMILY, _REQUEST_DUMP, self._sequence, 0
-        )
+        header = _HEADER.pack(_HEADER.size + len(request), _SOCK_DIAG_BY_FAMILY, _REQUEST_DUMP, self._sequence, 0)
         self._socket.send(header + request)
         while True:
             size = self._socket.recv_into(self._buffer)
@@ -220,9 +215,7 @@ def _endpoint(address: bytes, port: int, family: int) -> Endpoint:
 
 
 def _inet_row(message: memoryview, info: bool) -> Connection:
-    family, state, _, ports, source, destination, _, expires_ms, rqueue, wqueue, uid, inode = (
-        _ROW.unpack_from(message)
-    )
+    family, state, _, ports, source, destination, _, expires_ms, rqueue, wqueue, uid, inode = _ROW.unpack_from(message)
     source_port, destination_port = _ROW_FORMAT_PORTS.unpack(ports)
     return Connection(
         state,

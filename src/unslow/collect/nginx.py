@@ -131,9 +131,7 @@ def _included(pattern: Path, folder: Path, root: Path) -> Iterator[Directive]:
             yield from _block(_tokens(text), folder, root)
 
 
-def find_route(
-    tree: tuple[Directive, ...], port: int, host: str, path: str, version: tuple[int, ...]
-) -> Route | None:
+def find_route(tree: tuple[Directive, ...], port: int, host: str, path: str, version: tuple[int, ...]) -> Route | None:
     """Pick server and location as nginx does, then resolve its `proxy_pass`."""
     http = _named(tree, "http")
     block = tuple(directive for each in http for directive in each.block)
@@ -177,8 +175,7 @@ def _route(
     port = "443" if found[1] == "https" else "80"
     return Route(
         tuple(
-            each if each.startswith("unix:") or re.search(r":\d+$", each) else f"{each}:{port}"
-            for each in addresses
+            each if each.startswith("unix:") or re.search(r":\d+$", each) else f"{each}:{port}" for each in addresses
         ),
         seconds(_value(scopes, "proxy_read_timeout"), DEFAULT_TIMEOUT_S),
         seconds(_value(scopes, "proxy_connect_timeout"), DEFAULT_TIMEOUT_S),
@@ -186,9 +183,7 @@ def _route(
     )
 
 
-def _keeps_alive(
-    scopes: list[tuple[Directive, ...]], group: Directive | None, version: tuple[int, ...]
-) -> bool:
+def _keeps_alive(scopes: list[tuple[Directive, ...]], group: Directive | None, version: tuple[int, ...]) -> bool:
     by_default = version >= _KEEPALIVE_BY_DEFAULT
     http_version = _value(scopes, "proxy_http_version") or ("1.1" if by_default else "1.0")
     pooled = _value([group.block], "keepalive") if group else ""
@@ -240,15 +235,9 @@ def _listened_ports(server: Directive) -> set[int]:
 
 def _matching_server(servers: list[Directive], host: str) -> Directive | None:
     for server in servers:
-        if any(
-            _name_matches(name, host)
-            for each in _named(server.block, "server_name")
-            for name in each.arguments
-        ):
+        if any(_name_matches(name, host) for each in _named(server.block, "server_name") for name in each.arguments):
             return server
-    defaults = [
-        s for s in servers if any("default_server" in each.arguments for each in _named(s.block, "listen"))
-    ]
+    defaults = [s for s in servers if any("default_server" in each.arguments for each in _named(s.block, "listen"))]
     return next(iter(defaults or servers), None)
 
 

@@ -51,9 +51,7 @@ MATCHED_RATIO = 0.5
 
 def end_kind(comm: str) -> str | None:
     """Kind of peer for a database's command name; None when it is not one."""
-    return DATABASES.get(comm) or next(
-        (kind for name, kind in DATABASES.items() if comm.startswith(name)), None
-    )
+    return DATABASES.get(comm) or next((kind for name, kind in DATABASES.items() if comm.startswith(name)), None)
 
 
 class Onward:

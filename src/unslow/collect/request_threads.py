@@ -48,9 +48,7 @@ class _Track:
 class RequestThreads:
     """Follows the request threads of some processes with every `sample()`."""
 
-    def __init__(
-        self, pids: Iterable[int], *, main_serves: bool | None = None, per_process: int | None = None
-    ) -> None:
+    def __init__(self, pids: Iterable[int], *, main_serves: bool | None = None, per_process: int | None = None) -> None:
         """`per_process`: request threads that the server's settings allow; None: unknown or unlimited."""
         self._reader = ThreadReader(pids, main_serves)
         self._per_process = per_process
@@ -80,9 +78,7 @@ class RequestThreads:
             schedule = self._schedule(thread)
             if schedule is None:
                 continue
-            track = self._tracks.setdefault(
-                thread, _Track(len(self._at_s) > 1 and reading.pid in self._known)
-            )
+            track = self._tracks.setdefault(thread, _Track(len(self._at_s) > 1 and reading.pid in self._known))
             track.at_s.append(reading.at_s)
             client = reading.descriptor >= 0 and client_inodes and _inode(reading) in client_inodes
             track.states.append("client" if client else reading.state)

@@ -176,7 +176,5 @@ def multiprocess_metrics(found: Found) -> bool | None:
     """True when the Prometheus client shares counters through files; None when nothing tells."""
     if found.environ("PROMETHEUS_MULTIPROC_DIR") or found.environ("prometheus_multiproc_dir"):
         return True
-    mapped = any(
-        _METRIC_FILE.search(mapping.path) for pid in found.workers for mapping in processes.mappings(pid)
-    )
+    mapped = any(_METRIC_FILE.search(mapping.path) for pid in found.workers for mapping in processes.mappings(pid))
     return True if mapped else None

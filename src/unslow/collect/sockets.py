@@ -51,9 +51,7 @@ class SocketReader:
     """Reads the port with every `sample()`; `result` sums up the readings of a window."""
 
     def __init__(self, found: Found) -> None:
-        self._unix = {
-            each.inode: each.address.removeprefix("unix:") for each in found.listeners if not each.port
-        }
+        self._unix = {each.inode: each.address.removeprefix("unix:") for each in found.listeners if not each.port}
         self._ports = found.ports
         # Requests over a Unix socket leave no row behind: they are counted where they reached the relay.
         self._counted = found.ports or tuple(proxy.port for proxy in found.proxies[-1:])
@@ -127,13 +125,9 @@ class SocketReader:
         self._read_closed()
         queue = self._queue.within(window)
         if not queue:
-            raise Unavailable(
-                "the port was not read while latency was measured", "repeat with a longer --budget"
-            )
+            raise Unavailable("the port was not read while latency was measured", "repeat with a longer --budget")
         # What came before the first reading was not counted.
-        counted = Window(
-            start_s=max(window.start_s, self._queue.at_s[0]), end_s=min(window.end_s, time.time())
-        )
+        counted = Window(start_s=max(window.start_s, self._queue.at_s[0]), end_s=min(window.end_s, time.time()))
         seconds = counted.seconds
         requests = self._flow.requests.within(counted) + self._flow.unseen.within(counted)
         return Sockets(

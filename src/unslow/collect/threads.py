@@ -108,9 +108,7 @@ class _Worker:
         self._interpreter = interpreter_data(pid)
         self._idle: frozenset[Wait] = idle_waits(pid)
         self._listeners = {
-            descriptor
-            for inode, descriptor in (processes.socket_inodes(pid) or {}).items()
-            if inode in listening
+            descriptor for inode, descriptor in (processes.socket_inodes(pid) or {}).items() if inode in listening
         }
         self.readable = True
         try:

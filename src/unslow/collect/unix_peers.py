@@ -59,9 +59,7 @@ class UnixPeers:
 
     def result(self, window: Window) -> list[Peer]:
         return [
-            self._peer(path, tracked, window)
-            for path, tracked in self._peers.items()
-            if tracked.open.within(window)
+            self._peer(path, tracked, window) for path, tracked in self._peers.items() if tracked.open.within(window)
         ]
 
     def _peer(self, path: str, tracked: _Tracked, window: Window) -> Peer:
