@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -66,12 +68,10 @@ def test_a_cut_answer_is_not_complete(body: bytes, sizes: list[int], chunked: bo
 @given(st.binary(max_size=400), PIECES)
 def test_any_bytes_are_an_answer_or_a_protocol_error(data: bytes, sizes: list[int]) -> None:
     for start in (b"", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"):
-        try:
-            answer = fed(start + data, sizes)
-        except ProtocolError as error:
-            assert str(error)
-        else:
-            assert answer.status >= 0
+        status = None
+        with contextlib.suppress(ProtocolError):
+            status = fed(start + data, sizes).status
+        assert status is None or status == 0 or 200 <= status <= 599
 
 
 @pytest.mark.parametrize(

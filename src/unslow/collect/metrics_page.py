@@ -101,6 +101,11 @@ class MetricsPage:
         self._under_way.append(thread)
         thread.start()
 
+    @property
+    def scrapes(self) -> int:
+        """Readings that have come so far."""
+        return len(self._scraped)
+
     def timers(self) -> Timers:
         """Differences from the first scrape to the last. Raises `Unavailable` with fewer than two."""
         for thread in self._under_way:
@@ -158,9 +163,7 @@ class MetricsPage:
         request = http_request(address, headers=self._headers)
         deadline = time.monotonic() + within_s
         connection = (
-            http.client.HTTPSConnection(
-                request.host, request.port, timeout=within_s, context=tls_context(request)
-            )
+            http.client.HTTPSConnection(request.host, request.port, timeout=within_s, context=tls_context(request))
             if request.secure
             else http.client.HTTPConnection(request.host, request.port, timeout=within_s)
         )
@@ -178,9 +181,7 @@ class MetricsPage:
                     body = body[: body.rfind(b"\n", 0, LARGEST_PAGE) + 1]
                     break
         except (OSError, http.client.HTTPException) as error:
-            raise Unavailable(
-                f"{request.url} ({error})", f"see whether it answers: curl {request.url}"
-            ) from error
+            raise Unavailable(f"{request.url} ({error})", f"see whether it answers: curl {request.url}") from error
         finally:
             connection.close()
         return body.decode("utf-8", "replace")
@@ -267,9 +268,7 @@ def _timers(samples: Samples, metric: str, unit: float) -> tuple[RouteTimer, ...
             edge = _edge(labels)
             if not isnan(edge):
                 buckets[key][edge * unit if edge < inf else INFINITE] += value
-    busiest = sorted((key for key in counts if counts[key] > 0), key=lambda key: (-counts[key], key))[
-        :MOST_ROUTES
-    ]
+    busiest = sorted((key for key in counts if counts[key] > 0), key=lambda key: (-counts[key], key))[:MOST_ROUTES]
     return tuple(
         RouteTimer(
             route=key[0],
