@@ -51,10 +51,10 @@ def test_a_missing_index_by_the_planners_statistics(server: Server) -> None:
 
 
 def test_a_missing_index_by_hypopg(hypopg: Server) -> None:
-    plan = planned(hypopg, "SELECT * FROM parcel WHERE owner = $1 AND status = $2 ORDER BY sent DESC LIMIT $3")
-    assert plan.index == "CREATE INDEX ON parcel (owner, sent)"
+    plan = planned(hypopg, "SELECT * FROM parcel WHERE status = $1 ORDER BY sent DESC LIMIT $2")
+    assert plan.index == "CREATE INDEX ON parcel (status, sent)"
     assert plan.index_cost is not None
-    assert plan.index_cost < 0.02 * plan.cost
+    assert plan.index_cost < 0.2 * plan.cost
     with hypopg.connect() as connection:
         assert connection.execute("SELECT count(*) FROM pg_indexes WHERE tablename = 'parcel'").fetchone() == (2,)
 

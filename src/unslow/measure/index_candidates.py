@@ -12,8 +12,9 @@ from unslow.measure.explainable import column_name
 from unslow.measure.plans import Scan
 from unslow.measure.tables import Index, Name, Table, quoted
 
-FEW_ROWS = 100.0
-"""Equality columns are added until so few rows are left; more columns only make the index larger."""
+FEW_ROWS = 500.0
+"""An index that leaves so few rows answers in about a millisecond. Further columns would make it larger and
+of use to fewer statements."""
 MAX_COLUMNS = 3
 INDEXABLE_FUNCTIONS = frozenset(("lower", "upper"))
 """Immutable functions of one column, so that an index on the call is possible."""
@@ -251,7 +252,7 @@ def _word(node: Any, name: str) -> str:
 def _column_lists(use: Usage, scan: Scan, table: Table) -> tuple[tuple[tuple[str, bool], ...], ...]:
     """Columns of the indexes to try, likeliest first; (column, descending)."""
     own = [*use.equal, *(use.joined if scan.joined or not use.equal else ())]
-    equal = _selective([name for name in dict.fromkeys(own) if _indexable(name, table)], table)
+    equal, left = _selective([name for name in dict.fromkeys(own) if _indexable(name, table)], table)
     ranges = [name for name in dict.fromkeys(use.ranges) if _indexable(name, table) and name not in equal]
     order = [(name, down) for name, down in use.order if name not in equal]
     if not all(_indexable(name, table) for name, _ in order):
@@ -260,16 +261,17 @@ def _column_lists(use: Usage, scan: Scan, table: Table) -> tuple[tuple[tuple[str
         order = [(name, False) for name, _ in order]
     head = tuple((name, False) for name in equal)
     tails: list[tuple[tuple[str, bool], ...]] = []
-    if use.limited and order:
+    if left > FEW_ROWS and use.limited and order:
         tails.append(tuple(order))
-    tails += [((name, False),) for name in ranges[:1]]
+    if left > FEW_ROWS:
+        tails += [((name, False),) for name in ranges[:1]]
     if head:
         tails.append(())
     return tuple(dict.fromkeys((*head, *tail)[:MAX_COLUMNS] for tail in tails if head or tail))
 
 
-def _selective(columns: list[str], table: Table) -> list[str]:
-    """The columns with most different values, as many as it takes to leave few rows."""
+def _selective(columns: list[str], table: Table) -> tuple[list[str], float]:
+    """The columns with most different values, as many as it takes to leave few rows; and how many that are."""
     ranked = sorted(columns, key=lambda name: -(table.columns[name].distinct or 0.0))
     chosen, left = [], table.rows
     for name in ranked[:MAX_COLUMNS]:
@@ -277,7 +279,7 @@ def _selective(columns: list[str], table: Table) -> list[str]:
             break
         chosen.append(name)
         left /= max(1.0, table.columns[name].distinct or 1.0)
-    return chosen
+    return chosen, left
 
 
 def _indexable(name: str, table: Table) -> bool:
