@@ -29,6 +29,7 @@ LARGEST_ENTRY = 64 * 1024 * 1024
 LARGEST_MANIFEST = 64 * 1024
 MOST_ENTRIES = 8
 DEEPEST = 64
+LARGEST_INTEGER = 2**63 - 1
 EARLIEST = (1980, 1, 1, 0, 0, 0)
 """All entries carry the same time, so that the same evidence gives the same bytes."""
 
@@ -152,6 +153,8 @@ def _refuse_infinite(value: Any, name: str, depth: int = 0) -> None:
         raise BadInput(f"{name} is nested more than {DEEPEST} deep", "save it again with --save")
     if isinstance(value, float) and not isfinite(value):
         raise BadInput(f"{name} holds a number that is not finite", "save it again with --save")
+    if isinstance(value, int) and abs(value) > LARGEST_INTEGER:
+        raise BadInput(f"{name} holds a number beyond 64 bits", "save it again with --save")
     children = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()
     for child in children:
         _refuse_infinite(child, name, depth + 1)

@@ -27,3 +27,8 @@ def test_unreadable_states_are_said() -> None:
     outcome = all_checks()["gil_contention"](account=account(), profile=profile(states_known=False))
     assert isinstance(outcome, Skipped)
     assert "ptrace" in outcome.remedy
+
+
+def test_the_core_that_the_background_thread_takes_is_charged_to_it() -> None:
+    taken = line("cpu contended", "waiting for a free core (cpu code)", 8.0, detail="cpu code")
+    finds("gil_contention", 68.0, account=account(WAITING, taken), profile=BACKGROUND, cpu=cpu())

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
-from tests.checks.verbs import account, finds, is_clear, line
+import msgspec
+
+from tests.checks.verbs import account, finds, is_clear, line, sockets
 from unslow.checks import all_checks
 from unslow.evidence.requests import RouteTimer, Timers
 from unslow.evidence.window import Window
@@ -11,29 +13,40 @@ WINDOW = Window(start_s=1000.0, end_s=1010.0)
 
 
 def timers(now: float, lifetime: float) -> Timers:
-    """Counts in the window of ten seconds, and in the hundred seconds before."""
+    """Counts in the window of ten seconds, and in the thousand seconds before."""
     return Timers(
         url="http://127.0.0.1/metrics",
         metric="latency_seconds",
         routes=(RouteTimer(route="/x", count=now, sum_s=1.0),),
         lifetime=(RouteTimer(route="/x", count=lifetime, sum_s=1.0),),
-        process_start_s=900.0,
+        process_start_s=0.0,
     )
 
 
 def test_three_times_the_usual_traffic() -> None:
-    found = finds("traffic_surge", 70.0, account=account(QUEUE, rate=60.0), window=WINDOW, timers=timers(600, 2000))
+    found = finds("traffic_surge", 70.0, account=account(QUEUE, rate=60.0), window=WINDOW, timers=timers(600, 20_000))
     assert "3.0 times" in found.title
 
 
 def test_the_tide_of_a_day() -> None:
-    is_clear("traffic_surge", account=account(QUEUE, rate=30.0), window=WINDOW, timers=timers(300, 2000))
+    is_clear("traffic_surge", account=account(QUEUE, rate=30.0), window=WINDOW, timers=timers(300, 20_000))
 
 
 def test_more_traffic_that_is_served_at_once() -> None:
-    is_clear("traffic_surge", account=account(rate=60.0), window=WINDOW, timers=timers(600, 2000))
+    is_clear("traffic_surge", account=account(rate=60.0), window=WINDOW, timers=timers(600, 20_000))
 
 
 def test_without_a_past_nothing_is_said() -> None:
     outcome = all_checks()["traffic_surge"](account=account(QUEUE), window=WINDOW)
     assert isinstance(outcome, Skipped)
+
+
+def test_a_rise_within_the_minute_that_the_kernel_remembers() -> None:
+    remembered = msgspec.structs.replace(sockets(), closings_per_s=60.0, earlier_closings_per_s=15.0)
+    found = finds("traffic_surge", 70.0, account=account(QUEUE, rate=60.0), window=WINDOW, sockets=remembered)
+    assert "4.0 times" in found.title
+
+
+def test_a_service_that_was_idle_a_minute_ago_has_no_past() -> None:
+    started = msgspec.structs.replace(sockets(), closings_per_s=60.0, earlier_closings_per_s=0.2)
+    assert isinstance(all_checks()["traffic_surge"](account=account(QUEUE), window=WINDOW, sockets=started), Skipped)

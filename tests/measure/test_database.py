@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.checks.verbs import queries, sockets, statement
+from tests.checks.verbs import peer, queries, sockets, statement
 from tests.evidences import evidence
 from unslow.evidence.queries import Wait
 from unslow.measure.database import SHOWN_CHARACTERS, database_parts, short
@@ -12,10 +12,24 @@ STACKS = [Part(kind="db query", place="database", seconds=0.060, se_s=0.002)]
 
 
 def test_execution_and_round_trips_are_divided_by_statement() -> None:
-    # 200 requests: one slow statement of 40 ms, one cheap one called nine times; 2 ms for each round trip.
-    busy = queries(statement("1", "SELECT slow", 200, 8.0), statement("2", "SELECT quick", 1800, 0.0))
+    # 200 requests: one slow statement of 51 ms, one cheap one called eight times; 1 ms for each round trip.
+    busy = queries(statement("1", "SELECT slow", 200, 10.2), statement("2", "SELECT quick", 1600, 0.0))
     parts = database_parts(evidence(queries=busy, sockets=sockets()), STACKS)
-    assert {part.detail: round(part.seconds * 1e3) for part in parts} == {"1": 42, "2": 18}
+    assert {part.detail: round(part.seconds * 1e3) for part in parts} == {"1": 52, "2": 8}
+
+
+def test_a_round_trip_is_not_longer_than_the_way_allows() -> None:
+    # 20 ms beyond the execution time and two calls: most of it is slow execution, not the way.
+    busy = queries(statement("1", "SELECT slow", 200, 8.0), statement("2", "BEGIN", 200, 0.0))
+    parts = database_parts(evidence(queries=busy, sockets=sockets()), STACKS)
+    assert {part.detail: round(part.seconds * 1e3, 1) for part in parts} == {"1": 58.6, "2": 1.4}
+
+
+def test_a_far_database_has_longer_round_trips() -> None:
+    busy = queries(statement("1", "SELECT slow", 200, 8.0), statement("2", "BEGIN", 200, 0.0))
+    far = sockets(peer("postgresql", rtt_s=0.010))
+    parts = database_parts(evidence(queries=busy, sockets=far), STACKS)
+    assert {part.detail: round(part.seconds * 1e3) for part in parts} == {"1": 50, "2": 10}
 
 
 def test_waiting_for_locks_is_a_line_of_its_own() -> None:

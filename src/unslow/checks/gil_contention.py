@@ -31,11 +31,13 @@ def check(profile: Profile, account: Account, cpu: Cpu | None = None) -> Finding
         return Clear(waiting)
     holder = busiest_outside_requests(profile)
     place = holder or "request threads of the same worker"
+    # A thread that computes without end takes a core from the requests, not only the lock.
+    taken = (*lines, *account.of_kind("cpu contended")) if holder else lines
     return Finding(
         title="threads wait for Python's interpreter lock",
         because=f"{waiting}; busiest thread beside the requests: {place}",
         place=place,
-        claims=claim(account, lines),
+        claims=claim(account, taken),
         # Without a culprit beside them the requests' own code holds the lock: whatever computes there comes first.
         confidence=0.85 if holder else 0.5,
         next_steps=(

@@ -11,6 +11,7 @@ from __future__ import annotations
 from unslow.evidence import Evidence
 from unslow.evidence.queries import Queries
 from unslow.evidence.requests import Timers
+from unslow.evidence.sockets import Sockets
 from unslow.evidence.window import Window
 from unslow.finding import Clear, Finding, Skipped
 from unslow.measure.account import Account
@@ -27,8 +28,9 @@ def check(
     reference: Evidence | None = None,
     timers: Timers | None = None,
     queries: Queries | None = None,
+    sockets: Sockets | None = None,
 ) -> Finding | Clear | Skipped:
-    grown = growth(account.rate_per_s, window, reference, timers, queries)
+    grown = growth(account.rate_per_s, window, reference, timers, queries, sockets)
     if grown is None:
         return Skipped("an earlier request rate", "save a baseline in quiet times: unslow baseline URL")
     measured = f"{grown.now:.1f} {grown.unit} now, {grown.before:.1f} {grown.source}"

@@ -107,6 +107,11 @@ class Flow:
             elif seen.served == 0:
                 self.requests.add(closed_s, 1)
 
+    def closings_per_s(self, window: Window) -> float:
+        """Connections that closed within `window`, which may lie up to a minute before the first reading."""
+        closed = sum(window.start_s <= at_s < window.end_s for at_s in self._closed.values())
+        return closed / window.seconds if window.seconds > 0 else 0.0
+
 
 @dataclass(slots=True)
 class Readings:

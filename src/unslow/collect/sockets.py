@@ -140,7 +140,17 @@ class SocketReader:
             requests_per_s=requests / seconds if self._diag and seconds > 0 else None,
             rtt_s=self._rtt.mean(window),
             retransmits_per_s=self._flow.retransmits.within(counted) / seconds if seconds > 0 else 0.0,
+            closings_per_s=self._flow.closings_per_s(counted) if self._diag else None,
+            earlier_closings_per_s=self._flow.closings_per_s(_earlier(counted)) if self._diag else None,
         )
+
+
+EARLIER_S = (54.0, 40.0)
+"""From when to when before the window; closed connections are remembered for 60 s."""
+
+
+def _earlier(window: Window) -> Window:
+    return Window(start_s=window.start_s - EARLIER_S[0], end_s=window.start_s - EARLIER_S[1])
 
 
 def callers(rows: Iterable[Connection], ports: Iterable[int]) -> Iterable[tuple[Endpoint, Connection]]:

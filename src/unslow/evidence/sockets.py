@@ -46,4 +46,8 @@ class Sockets(msgspec.Struct, frozen=True, kw_only=True):
     """From the kernel's own counts on the port: all callers, all routes."""
     rtt_s: float | None = None
     retransmits_per_s: float = 0.0
+    closings_per_s: float | None = None
+    """Connections to the port that ended during the window."""
+    earlier_closings_per_s: float | None = None
+    """The same about three quarters of a minute before it: the kernel remembers closed connections for a minute."""
     peers: tuple[Peer, ...] = ()

@@ -44,7 +44,7 @@ def database_parts(evidence: Evidence, stacks: list[Part]) -> tuple[Part, ...]:
     if locked_s > 0:
         parts.append(_part("db lock wait", "waiting for a lock in the database", locked_s, se_s * locked_s / total_s))
     rest_s = total_s - locked_s
-    weights = _weights(loads, rest_s)
+    weights = _weights(loads, rest_s, _longest_trip_s(evidence))
     weight = sum(weights)
     if weight <= 0:
         return (*parts, _part("db query", "database", rest_s, se_s * rest_s / total_s))
@@ -95,15 +95,26 @@ def lock_wait_ratio(queries: Queries) -> float:
     return locked / busy if busy else 0.0
 
 
-def _weights(loads: tuple[StatementLoad, ...], total_s: float) -> list[float]:
+LOCAL_TRIP_S = 0.001
+"""A round trip on one machine or rack, the driver's work for it included, takes no longer."""
+
+
+def _longest_trip_s(evidence: Evidence) -> float:
+    """What one statement can cost besides its execution: the driver, and the kernel's round trip."""
+    peers = evidence.sockets.peers if evidence.sockets else ()
+    trips = [peer.rtt_s for peer in peers if peer.kind == "postgresql" and peer.rtt_s]
+    return max([LOCAL_TRIP_S, *(2 * trip for trip in trips)])
+
+
+def _weights(loads: tuple[StatementLoad, ...], total_s: float, longest_trip_s: float) -> list[float]:
     """Seconds per request of each statement: execution without lock waits, plus its round trips.
 
     What the application waits beyond the server's execution time is round trips and driver, the
-    same for each call.
+    same for each call, as far as a round trip can be that long; the rest is slow execution.
     """
     executing = [load.exec_s - load.lock_s for load in loads]
     calls = sum(load.calls for load in loads)
-    round_trip_s = max(0.0, total_s - sum(executing)) / calls if calls else 0.0
+    round_trip_s = min(longest_trip_s, max(0.0, total_s - sum(executing)) / calls) if calls else 0.0
     return [exec_s + load.calls * round_trip_s for exec_s, load in zip(executing, loads, strict=True)]
 
 

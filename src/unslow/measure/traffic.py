@@ -7,13 +7,14 @@ import msgspec
 from unslow.evidence import Evidence
 from unslow.evidence.queries import Queries
 from unslow.evidence.requests import Timers
+from unslow.evidence.sockets import Sockets
 from unslow.evidence.window import Window
 from unslow.measure.rate import request_rate_per_s
 
-LONG_ENOUGH_S = 10.0
-"""A life shorter than this is no history."""
-CONTAMINATED = 3.0
-"""A lifetime must be at least this many windows long, else it mostly holds the present."""
+LONG_ENOUGH_S = 600.0
+"""A shorter life is no history: most of it may be start-up before the first visitor."""
+SOME_PER_S = 1.0
+"""Against less traffic than this everything is a surge."""
 
 
 class Growth(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,12 +36,28 @@ def growth(
     reference: Evidence | None,
     timers: Timers | None,
     queries: Queries | None,
+    sockets: Sockets | None = None,
 ) -> Growth | None:
     """The first comparison that the evidence allows, surest first; None when there is none."""
     before = request_rate_per_s(reference) if reference else None
     if before and rate_per_s:
         return Growth(now=rate_per_s, before=before, unit="requests/s", source="in the baseline", certain=True)
-    return _of_timers(timers, window) or _of_queries(queries)
+    grown = _of_sockets(sockets) or _of_timers(timers, window) or _of_queries(queries)
+    return grown if grown and grown.before >= SOME_PER_S else None
+
+
+def _of_sockets(sockets: Sockets | None) -> Growth | None:
+    if sockets is None or not sockets.closings_per_s or not sockets.earlier_closings_per_s:
+        return None
+    grown = Growth(
+        now=sockets.closings_per_s,
+        before=sockets.earlier_closings_per_s,
+        unit="connections/s",
+        source="three quarters of a minute before",
+        certain=True,
+    )
+    # A minute is no history of quiet: only a rise within it says something.
+    return grown if grown.ratio > 1.0 and grown.before >= SOME_PER_S else None
 
 
 def _of_timers(timers: Timers | None, window: Window) -> Growth | None:
@@ -61,7 +78,7 @@ def _of_timers(timers: Timers | None, window: Window) -> Growth | None:
 def _of_queries(queries: Queries | None) -> Growth | None:
     if queries is None or not queries.statements or not queries.lifetime_s or queries.seconds <= 0:
         return None
-    if queries.lifetime_s < max(LONG_ENOUGH_S, CONTAMINATED * queries.seconds):
+    if queries.lifetime_s < LONG_ENOUGH_S:
         return None
     most = max(queries.statements, key=lambda statement: statement.calls)
     return Growth(
