@@ -33,7 +33,7 @@ def hypopg(server: Server) -> Iterator[Server]:
     with server.connect() as admin:
         found = admin.execute("SELECT 1 FROM pg_available_extensions WHERE name = 'hypopg'").fetchone()
         if found is None:
-            pytest.skip(f"hypopg is not installed for PostgreSQL {server.version}: postgresql-15-hypopg")
+            pytest.skip(f"hypopg is not installed (Debian: postgresql-{server.version}-hypopg)")
         admin.execute("CREATE EXTENSION hypopg")
         yield server
         admin.execute("DROP EXTENSION hypopg")
