@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 from unslow.evidence.queries import Queries, Statement
 from unslow.evidence.sockets import Sockets
+
+CONTROL = re.compile(r"\s*(begin|commit|rollback|start|savepoint|release|set|reset|show|discard|deallocate)\b", re.IGNORECASE)
+"""Transaction and session control comes with every piece of work; it is not a question asked again."""
 
 
 def repeated_statements(queries: Queries, rate_per_s: float, many: float) -> tuple[tuple[Statement, float], ...]:
@@ -11,7 +16,8 @@ def repeated_statements(queries: Queries, rate_per_s: float, many: float) -> tup
     requests = rate_per_s * queries.seconds
     if requests <= 0:
         return ()
-    per_request = [(statement, statement.calls / requests) for statement in queries.statements or ()]
+    asked = [statement for statement in queries.statements or () if not CONTROL.match(statement.text)]
+    per_request = [(statement, statement.calls / requests) for statement in asked]
     repeated = [(statement, calls) for statement, calls in per_request if calls >= many]
     return tuple(sorted(repeated, key=lambda pair: (-pair[1], pair[0].query_id)))
 

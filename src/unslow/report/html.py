@@ -25,11 +25,12 @@ def render(diagnosis: Diagnosis) -> str:
         "interval": words.interval,
         "percent": words.percent,
         "plain": words.plain,
-        "lines": _lines,
+        "text_lines": _lines,
     }
     # Markup below is only ever built by this package from escaped parts.
     return environment.from_string((FOLDER / "report.html.j2").read_text("utf-8")).render(
         d=diagnosis,
+        lines=words.readable(diagnosis.account.lines),
         total_only=words.explains_total(diagnosis),
         unexplained_share=words.unexplained_share(diagnosis.account),
         style=Markup(style),  # noqa: S704 - our own file

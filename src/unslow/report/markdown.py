@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from unslow.diagnosis import Diagnosis
-from unslow.report.words import explains_total, interval, ms, percent, plain, signed, unexplained_share
+from unslow.report.words import explains_total, interval, ms, percent, plain, readable, signed, unexplained_share
 
 SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~@!])")
 
@@ -61,7 +61,7 @@ def _account(diagnosis: Diagnosis) -> Iterator[str]:
     else:
         yield "| line | before | now | excess | share | 95 % interval |"
         yield "|---|--:|--:|--:|--:|--:|"
-    for line in account.lines:
+    for line in readable(account.lines):
         times = ms(line.now_ms) if total_only else f"{ms(line.before_ms)} | {ms(line.now_ms)} | {signed(line.excess_ms)}"
         yield f"| {line.kind}: {_text(line.where.place)} | {times} | {percent(line.share)} | {interval(line.interval_ms)} |"
     left = ms(account.unexplained_ms) if total_only else f" | | {signed(account.unexplained_ms)}"

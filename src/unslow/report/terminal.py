@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from unslow.diagnosis import Cause, Diagnosis
-from unslow.report.words import explains_total, interval, ms, percent, plain, signed, unexplained_share
+from unslow.report.words import explains_total, interval, ms, percent, plain, readable, signed, unexplained_share
 
 NARROWEST, WIDEST = 60, 140
 BAR = 12
@@ -62,7 +62,7 @@ def _account(console: Console, diagnosis: Diagnosis) -> None:
         table.add_column("excess", justify="right", no_wrap=True)
     table.add_column("share", justify="right", no_wrap=True)
     table.add_column("95 % interval", justify="right", no_wrap=True)
-    for line in account.lines:
+    for line in readable(account.lines):
         times = [ms(line.now_ms)] if total_only else [ms(line.before_ms), ms(line.now_ms), signed(line.excess_ms)]
         table.add_row(
             Text(f"{line.kind}: {plain(line.where.place)}"), *times, percent(line.share), interval(line.interval_ms)

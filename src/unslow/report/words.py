@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
-from unslow.diagnosis import AccountTable, Diagnosis
+from unslow.diagnosis import AccountLine, AccountTable, Diagnosis, Where
 
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
@@ -41,3 +42,28 @@ def explains_total(diagnosis: Diagnosis) -> bool:
 
 def unexplained_share(account: AccountTable) -> float:
     return account.unexplained_ms / account.excess_ms if account.excess_ms else 0.0
+
+
+SMALL_MS = 0.5
+"""People do not act on less; programs get every line in the JSON document."""
+
+
+def readable(lines: Sequence[AccountLine]) -> list[AccountLine]:
+    """The lines, with the smallest ones as one; the sum stays."""
+    small = [line for line in lines if max(abs(line.before_ms), abs(line.now_ms)) < SMALL_MS]
+    large = [line for line in lines if line not in small]
+    if len(small) < 2:
+        return list(lines)
+    low, high = (sum(line.interval_ms[side] for line in small) for side in (0, 1))
+    pooled = AccountLine(
+        id="small",
+        where=Where(service=small[0].where.service, place=f"{len(small)} lines below {SMALL_MS} ms together"),
+        kind="other",
+        before_ms=sum(line.before_ms for line in small),
+        now_ms=sum(line.now_ms for line in small),
+        excess_ms=sum(line.excess_ms for line in small),
+        interval_ms=(low, high),
+        evidence=(),
+        share=sum(line.share for line in small),
+    )
+    return [*large, pooled]

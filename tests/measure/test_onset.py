@@ -1,0 +1,21 @@
+from __future__ import annotations
+
+from unslow.evidence.series import Point, Series
+from unslow.measure.onset import onset_s
+
+
+def series(*means_s: float) -> Series:
+    points = tuple(Point(at_s=60.0 * i, mean_s=mean) for i, mean in enumerate(means_s))
+    return Series(source="s", query="q", step_s=60.0, points=points)
+
+
+def test_the_first_point_of_the_higher_level() -> None:
+    assert onset_s(series(*[0.020, 0.021, 0.019] * 20, *[0.120, 0.118, 0.122] * 10)) == 3600.0
+
+
+def test_a_steady_series_has_none() -> None:
+    assert onset_s(series(*[0.020, 0.021, 0.019] * 30)) is None
+
+
+def test_a_fall_is_no_onset() -> None:
+    assert onset_s(series(*[0.120, 0.118, 0.122] * 20, *[0.020, 0.021, 0.019] * 10)) is None
