@@ -44,7 +44,9 @@ def slow(text: str = SQL, place: str = "view", **changes: object) -> Evidence:
         profile=recorded,
         queries=queries(statement("1", text, 200, 17.0), plans=(plan,)),
         probes=(
-            Probe(name="cache", rung="cache", started_s=1000.0, seconds=0.1, result="skipped", missing=text, remedy=text),
+            Probe(
+                name="cache", rung="cache", started_s=1000.0, seconds=0.1, result="skipped", missing=text, remedy=text
+            ),
         ),
     )
     whole = msgspec.structs.replace(whole, items=items(whole))

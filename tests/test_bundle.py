@@ -114,7 +114,13 @@ HOSTILE = {
     "wrong type": lambda: evidence_with(window="yesterday"),
     "backwards": lambda: evidence_with(window={"start_s": 20.0, "end_s": 10.0}),
     "no such frame": lambda: evidence_with(
-        profile={"frames": [], "samples": [{"stack": [7], "state": "run", "seconds": 1}], "seconds": 1, "rate_hz": 50, "readings": 1}
+        profile={
+            "frames": [],
+            "samples": [{"stack": [7], "state": "run", "seconds": 1}],
+            "seconds": 1,
+            "rate_hz": 50,
+            "readings": 1,
+        }
     ),
 }
 

@@ -31,7 +31,9 @@ def test_a_healthy_target_is_exit_code_0(tmp_path: Path, capsys: pytest.CaptureF
     assert "is healthy" in capsys.readouterr().out
 
 
-def test_json_and_the_page_from_a_bundle(incident: Path, tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]) -> None:
+def test_json_and_the_page_from_a_bundle(
+    incident: Path, tmp_path: Path, capsysbinary: pytest.CaptureFixture[bytes]
+) -> None:
     page = tmp_path / "report.html"
     main(["diagnose", str(incident), "--json", "--html", str(page)])
     assert json.loads(capsysbinary.readouterr().out)["causes"][0]["check"] == "missing_index"

@@ -92,7 +92,16 @@ def museum(name: str) -> Iterator[tuple[str, Visitors]]:
         dsn = _database(folder, processes, fault)
         office = _free_port()
         processes.append(
-            _gunicorn("tickets:app", office, folder, {"OFFICE_DELAY_S": str(fault.office_delay_s)}, "--workers", "1", "--threads", "8")
+            _gunicorn(
+                "tickets:app",
+                office,
+                folder,
+                {"OFFICE_DELAY_S": str(fault.office_delay_s)},
+                "--workers",
+                "1",
+                "--threads",
+                "8",
+            )
         )
         port = _free_port()
         settings = {"MUSEUM_DB": dsn, "TICKET_OFFICE": f"http://127.0.0.1:{office}", "MUSEUM_MODE": fault.mode}
@@ -138,7 +147,11 @@ def _database(folder: Path, processes: list[subprocess.Popen[bytes]], fault: Fau
     if os.getuid() == 0:
         shutil.chown(folder, "nobody")
         as_user = ["setpriv", "--reuid", "nobody", "--clear-groups"]
-    subprocess.run([*as_user, binaries / "initdb", "-D", data, "-U", "curator", "-A", "trust", "--no-sync"], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run(
+        [*as_user, binaries / "initdb", "-D", data, "-U", "curator", "-A", "trust", "--no-sync"],
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
     options = {
         "port": port,
         "listen_addresses": "127.0.0.1",
@@ -151,7 +164,13 @@ def _database(folder: Path, processes: list[subprocess.Popen[bytes]], fault: Fau
     with (folder / "postgres.log").open("wb") as log:
         processes.append(
             subprocess.Popen(
-                [*as_user, binaries / "postgres", "-D", data, *[w for k, v in options.items() for w in ("-c", f"{k}={v}")]],
+                [
+                    *as_user,
+                    binaries / "postgres",
+                    "-D",
+                    data,
+                    *[w for k, v in options.items() for w in ("-c", f"{k}={v}")],
+                ],
                 stdout=log,
                 stderr=log,
             )
@@ -172,7 +191,9 @@ def _fill(dsn: str, fault: Fault) -> None:
         raise RuntimeError("the museum's database does not start")
     with connection as conn:
         conn.execute("CREATE EXTENSION pg_stat_statements")
-        conn.execute("CREATE TABLE rooms AS SELECT i AS id, 'room ' || i AS name, 0 AS visits FROM generate_series(1, 2000) i")
+        conn.execute(
+            "CREATE TABLE rooms AS SELECT i AS id, 'room ' || i AS name, 0 AS visits FROM generate_series(1, 2000) i"
+        )
         conn.execute("ALTER TABLE rooms ADD PRIMARY KEY (id)")
         conn.execute("CREATE TABLE artists AS SELECT i AS id, 'artist ' || i AS name FROM generate_series(1, 20000) i")
         conn.execute("ALTER TABLE artists ADD PRIMARY KEY (id)")

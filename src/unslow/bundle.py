@@ -57,7 +57,9 @@ def write(path: Path, evidence: Evidence) -> None:
             os.fsync(file.fileno())
         temporary.replace(path)
     except OSError as error:
-        raise BadInput(f"{path} cannot be written: {error.strerror}", "choose another place with --save FILE") from error
+        raise BadInput(
+            f"{path} cannot be written: {error.strerror}", "choose another place with --save FILE"
+        ) from error
 
 
 def encode(evidence: Evidence) -> bytes:
@@ -109,13 +111,16 @@ def decode(payload: bytes, name: str = "the bundle") -> Evidence:
 def _manifest(archive: zipfile.ZipFile, name: str) -> Manifest:
     names = archive.namelist()
     if len(names) > MOST_ENTRIES or len(set(names)) != len(names):
-        raise BadInput(f"{name} holds {len(names)} entries, some of them twice or too many", "save it again with --save")
+        raise BadInput(
+            f"{name} holds {len(names)} entries, some of them twice or too many", "save it again with --save"
+        )
     if MANIFEST not in names:
         raise BadInput(f"{name} has no {MANIFEST}", "this is no bundle of unslow")
     manifest = msgspec.json.decode(_entry(archive, MANIFEST, LARGEST_MANIFEST, name), type=Manifest)
     if manifest.format not in READERS:
         raise BadInput(
-            f"{name} has format {manifest.format}; this unslow reads {', '.join(map(str, READERS))}", "use a newer unslow"
+            f"{name} has format {manifest.format}; this unslow reads {', '.join(map(str, READERS))}",
+            "use a newer unslow",
         )
     return manifest
 
@@ -169,7 +174,10 @@ def _refuse_nonsense(evidence: Evidence, name: str) -> None:
     if profile and any(not 0 <= index < len(profile.frames) for sample in profile.samples for index in sample.stack):
         wrong.append("a stack names a frame that is not there")
     requests = evidence.requests
-    if requests and len({len(getattr(requests, field)) for field in requests.__struct_fields__ if field != "timeout_s"}) > 1:
+    if (
+        requests
+        and len({len(getattr(requests, field)) for field in requests.__struct_fields__ if field != "timeout_s"}) > 1
+    ):
         wrong.append("the lists of request times differ in length")
     if any(not 0 <= probe.started_s <= 253402300799 for probe in evidence.probes):
         wrong.append("a probe started outside the calendar")

@@ -73,7 +73,9 @@ class _Parser(argparse.ArgumentParser):
         raise SystemExit(EXIT_BAD_INPUT)
 
 
-def _command(commands: Commands, name: str, run: Callable[[argparse.Namespace], int], text: str, examples: str) -> argparse.ArgumentParser:
+def _command(
+    commands: Commands, name: str, run: Callable[[argparse.Namespace], int], text: str, examples: str
+) -> argparse.ArgumentParser:
     command: argparse.ArgumentParser = commands.add_parser(
         name,
         help=text,
@@ -96,15 +98,23 @@ def _add_output(command: argparse.ArgumentParser) -> None:
 
 def _add_sources(command: argparse.ArgumentParser) -> None:
     sources = command.add_argument_group("sources (found by themselves where possible)")
-    sources.add_argument("--budget", type=_seconds, default=30.0, metavar="TIME", help="time to look, e.g. 30s (default) or 1m")
+    sources.add_argument(
+        "--budget", type=_seconds, default=30.0, metavar="TIME", help="time to look, e.g. 30s (default) or 1m"
+    )
     sources.add_argument("--postgres", metavar="DSN", help="database login, instead of the application's own")
     sources.add_argument("--redis", metavar="URL", help="cache address, instead of the application's own")
-    sources.add_argument("--log", type=Path, action="append", default=[], metavar="FILE", help="log file with slow queries")
+    sources.add_argument(
+        "--log", type=Path, action="append", default=[], metavar="FILE", help="log file with slow queries"
+    )
     sources.add_argument("--spans", type=Path, metavar="FILE", help="traces: OTLP, Jaeger or Zipkin JSON")
-    sources.add_argument("--otlp", type=int, metavar="PORT", help="listen for OTLP/HTTP traces on this loopback port meanwhile")
+    sources.add_argument(
+        "--otlp", type=int, metavar="PORT", help="listen for OTLP/HTTP traces on this loopback port meanwhile"
+    )
     sources.add_argument("--prometheus", metavar="URL", help="Prometheus server that knows the time before")
     sources.add_argument("--series", type=Path, metavar="FILE", help="saved series: at,mean_s,p99_s,requests_per_s")
-    sources.add_argument("--header", action="append", default=[], metavar="'NAME: VALUE'", help="sent with every request to the target")
+    sources.add_argument(
+        "--header", action="append", default=[], metavar="'NAME: VALUE'", help="sent with every request to the target"
+    )
     sources.add_argument("--rate", type=float, metavar="N", help="own requests a second (default: adapts, at most 5)")
     sources.add_argument("--no-metrics", action="store_true", help="do not read the target's /metrics page")
     sources.add_argument("--no-database", action="store_true", help="do not log in to the database or the cache")
@@ -124,11 +134,17 @@ def _add_demo(commands: Commands) -> None:
   unslow demo --fault missing_index --keep   leave the shop running and print its URLs
   unslow demo --list                         the faults there are""",
     )
-    command.add_argument("--fault", action="append", default=[], metavar="NAME", help="fault to switch on (default: missing_index)")
+    command.add_argument(
+        "--fault", action="append", default=[], metavar="NAME", help="fault to switch on (default: missing_index)"
+    )
     command.add_argument("--list", action="store_true", help="list the faults")
     command.add_argument("--keep", action="store_true", help="leave the shop running until Ctrl-C")
-    command.add_argument("--rate", dest="load_rate", type=float, default=None, metavar="N", help="requests a second sent to the shop")
-    command.add_argument("--baseline", action="store_true", help="measure the healthy shop first, and hold the fault against it")
+    command.add_argument(
+        "--rate", dest="load_rate", type=float, default=None, metavar="N", help="requests a second sent to the shop"
+    )
+    command.add_argument(
+        "--baseline", action="store_true", help="measure the healthy shop first, and hold the fault against it"
+    )
     command.add_argument("--save", type=Path, metavar="FILE", help="keep the evidence in a bundle")
     command.add_argument("--budget", type=_seconds, default=30.0, metavar="TIME", help="time to look (default 30s)")
     _add_output(command)
@@ -177,14 +193,22 @@ def _add_loadtest(commands: Commands) -> None:
   unslow loadtest http://127.0.0.1:8000/items --rate 100 --duration 60s
   unslow loadtest URL --rate 20 --arrivals poisson --json""",
     )
-    command.add_argument("target", metavar="URL", help="this machine or a private network, unless --allow-host names it")
+    command.add_argument(
+        "target", metavar="URL", help="this machine or a private network, unless --allow-host names it"
+    )
     command.add_argument("--rate", type=float, required=True, metavar="N", help="requests a second")
     command.add_argument("--duration", type=_seconds, default=10.0, metavar="TIME", help="e.g. 60s (default 10s)")
-    command.add_argument("--arrivals", choices=("uniform", "poisson"), default="uniform", help="spacing of the requests")
-    command.add_argument("--timeout", type=_seconds, default=10.0, metavar="TIME", help="an answer later than this is an error")
+    command.add_argument(
+        "--arrivals", choices=("uniform", "poisson"), default="uniform", help="spacing of the requests"
+    )
+    command.add_argument(
+        "--timeout", type=_seconds, default=10.0, metavar="TIME", help="an answer later than this is an error"
+    )
     command.add_argument("--header", action="append", default=[], metavar="'NAME: VALUE'")
     command.add_argument("--method", default="GET")
-    command.add_argument("--allow-host", action="append", default=[], metavar="HOST", help="a public host that may be loaded")
+    command.add_argument(
+        "--allow-host", action="append", default=[], metavar="HOST", help="a public host that may be loaded"
+    )
     command.add_argument("--json", action="store_true", help="print one JSON document")
 
 
@@ -261,7 +285,9 @@ def _baseline(arguments: argparse.Namespace) -> int:
     path = arguments.save or incident.baseline_path(looking.target)
     incident.save(path, evidence)
     diagnosis = incident.diagnose(evidence)
-    print(f"baseline saved in {path}: {diagnosis.account.now_ms:.1f} ms on average of {diagnosis.account.requests} requests")
+    print(
+        f"baseline saved in {path}: {diagnosis.account.now_ms:.1f} ms on average of {diagnosis.account.requests} requests"
+    )
     if diagnosis.causes:
         print(f"it may not be a good one: {diagnosis.headline}")
     return EXIT_HEALTHY

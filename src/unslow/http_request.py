@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _PATH_SAFE = "/%:@!$&'()*+,;=~-._?"
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_HOST = re.compile(r"[\w.:%~-]+", re.ASCII)
 _LINE_BREAK = re.compile(r"[\r\n\0]")
 
 
@@ -71,17 +72,16 @@ def http_request(
 
     Raises `BadUsage` for what is no http or https URL, or would break the request line or a header.
     """
-    parts = urlsplit(url)
     try:
-        port = parts.port
-    except ValueError as error:
-        raise BadUsage(f"{parts.scheme}://...: {error}", "give a port between 1 and 65535") from error
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise BadUsage(
-            "only http:// and https:// URLs with a host can be asked", "for example http://127.0.0.1:8000/"
-        )
+        parts = urlsplit(url)
+        port, host = parts.port, parts.hostname or ""
+        host = host if host.isascii() else host.encode("idna").decode()
+    except ValueError:
+        # Not with the reason: it may quote a piece of a password.
+        raise BadUsage("the host or port of the URL cannot be read", "for example http://127.0.0.1:8000/") from None
+    if parts.scheme not in {"http", "https"} or not _HOST.fullmatch(host):
+        raise BadUsage("only http:// and https:// URLs with a host can be asked", "for example http://127.0.0.1:8000/")
     secure = parts.scheme == "https"
-    host = parts.hostname if parts.hostname.isascii() else parts.hostname.encode("idna").decode()
     named = f"[{host}]" if ":" in host else host
     if port is not None:
         named += f":{port}"

@@ -46,7 +46,9 @@ class Explained(msgspec.Struct, frozen=True, kw_only=True):
     because: str
 
 
-def rank(findings: Mapping[str, Finding], account: Account | None, utilization: float | None) -> tuple[list[Granted], list[Explained]]:
+def rank(
+    findings: Mapping[str, Finding], account: Account | None, utilization: float | None
+) -> tuple[list[Granted], list[Explained]]:
     """Causes, worst first, and findings that turned out to be part of another.
 
     `utilization`: busy request slots / all slots, 0..1, when known.

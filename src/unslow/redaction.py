@@ -22,8 +22,16 @@ PATTERNS = tuple(
         (r"\b(eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{4,}\.[A-Za-z0-9_-]*)", 0),
         (r"\b((?:AKIA|ASIA)[A-Z0-9]{16})\b", 0),
         (r"\b(gh[pousr]_[A-Za-z0-9]{20,}|xox[abprs]-[A-Za-z0-9-]{10,}|[sr]k_(?:live|test)_[A-Za-z0-9]{10,})", 0),
-        (r"(?:X-Amz-(?:Signature|Security-Token|Credential)|[?&](?:token|sig|signature|api_?key|access_token|password))=([^&\s\"']{4,})", re.IGNORECASE),
-        (r"(?i:\b" + NAME + r")\\?[\"']?\s{0,3}(?:[:=]|=>)\s{0,3}\\?[\"']?((?!\$\d|\?|%s|None\b|null\b|true\b|false\b)[^\s\"'\\,;&}\])]{3,200})", 0),
+        (
+            r"(?:X-Amz-(?:Signature|Security-Token|Credential)|[?&](?:token|sig|signature|api_?key|access_token|password))=([^&\s\"']{4,})",
+            re.IGNORECASE,
+        ),
+        (
+            r"(?i:\b"
+            + NAME
+            + r")\\?[\"']?\s{0,3}(?:[:=]|=>)\s{0,3}\\?[\"']?((?!\$\d|\?|%s|None\b|null\b|true\b|false\b)[^\s\"'\\,;&}\])]{3,200})",
+            0,
+        ),
         (r"--(?:password|token|secret|api-key)[= ]([^\s]{3,})", re.IGNORECASE),
         (r"\b([A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,4})\b", 0),
         (r"(?<![\d.-])((?:\d[ -]?){13,16})(?![\d.-])", 0),

@@ -21,4 +21,6 @@ def test_now_and_then_a_connection() -> None:
 
 
 def test_waiting_for_a_pooled_connection_is_not_opening_one() -> None:
-    is_clear("connection_churn", account=account(line("db pool wait", "waiting for a pooled database connection", 60.0)))
+    is_clear(
+        "connection_churn", account=account(line("db pool wait", "waiting for a pooled database connection", 60.0))
+    )

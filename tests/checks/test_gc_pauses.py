@@ -16,7 +16,9 @@ def test_ordinary_collections() -> None:
 
 
 def test_code_that_computes_without_collecting() -> None:
-    is_clear("gc_pauses", account=account(line("cpu code", "f (app.py)", 60.0, detail="code")), memory=memory(gc_ratio=0.0))
+    is_clear(
+        "gc_pauses", account=account(line("cpu code", "f (app.py)", 60.0, detail="code")), memory=memory(gc_ratio=0.0)
+    )
 
 
 def test_an_unreadable_interpreter_is_said() -> None:

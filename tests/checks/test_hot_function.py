@@ -8,7 +8,8 @@ def test_a_function_that_computes() -> None:
         "hot_function",
         60.0,
         account=account(
-            line("cpu code", "score (app.py)", 50.0, detail="code"), line("cpu code", "rank (app.py)", 10.0, detail="code")
+            line("cpu code", "score (app.py)", 50.0, detail="code"),
+            line("cpu code", "rank (app.py)", 10.0, detail="code"),
         ),
     )
     assert found.place == "score (app.py)"

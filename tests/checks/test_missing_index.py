@@ -40,4 +40,6 @@ def test_a_scan_that_takes_no_time() -> None:
 
 
 def test_waiting_for_a_lock_is_not_scanning() -> None:
-    is_clear("missing_index", account=account(line("db lock wait", "a lock", 60.0)), queries=queries(SLOW, plans=(plan(),)))
+    is_clear(
+        "missing_index", account=account(line("db lock wait", "a lock", 60.0)), queries=queries(SLOW, plans=(plan(),))
+    )

@@ -7,8 +7,12 @@ WAIT = "waiting for a pooled database connection"
 
 
 def test_requests_wait_in_the_pool() -> None:
-    idle = Wait(state="idle in transaction", wait_type="Client", wait_event="ClientRead", query_id="", text="", mean=1.9)
-    found = finds("pool_exhausted", 55.0, account=account(line("db pool wait", WAIT, 55.0)), queries=queries(waits=(idle,)))
+    idle = Wait(
+        state="idle in transaction", wait_type="Client", wait_event="ClientRead", query_id="", text="", mean=1.9
+    )
+    found = finds(
+        "pool_exhausted", 55.0, account=account(line("db pool wait", WAIT, 55.0)), queries=queries(waits=(idle,))
+    )
     assert "1.9 of them idle in a transaction" in found.because
 
 

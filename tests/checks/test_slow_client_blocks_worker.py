@@ -3,7 +3,10 @@ from __future__ import annotations
 from tests.checks.verbs import account, finds, is_clear, line, profile, server
 
 QUEUE = line("queue", "waiting for a free worker", 70.0)
-READING = ("handle /venv/lib/site-packages/gunicorn/workers/sync.py", "read /venv/lib/site-packages/gunicorn/http/unreader.py")
+READING = (
+    "handle /venv/lib/site-packages/gunicorn/workers/sync.py",
+    "read /venv/lib/site-packages/gunicorn/http/unreader.py",
+)
 WORKING = (
     "handle_request /venv/lib/site-packages/gunicorn/workers/sync.py",
     "wsgi_app /venv/lib/site-packages/flask/app.py",

@@ -14,7 +14,9 @@ from unslow.measure.account import Account, Line
 from unslow.measure.quantities import Estimate
 
 
-def line(kind: str, place: str, now_ms: float, before_ms: float = 0.0, *, detail: str = "", error_ms: float = 0.5) -> Line:
+def line(
+    kind: str, place: str, now_ms: float, before_ms: float = 0.0, *, detail: str = "", error_ms: float = 0.5
+) -> Line:
     return Line(
         service="shop",
         place=place,
@@ -116,7 +118,11 @@ def statement(query_id: str, text: str, calls: float, exec_s: float, **changes: 
 
 
 def queries(
-    *statements: Statement, plans: tuple[Plan, ...] = (), waits: tuple[Wait, ...] = (), seconds: float = 10.0, **changes: object
+    *statements: Statement,
+    plans: tuple[Plan, ...] = (),
+    waits: tuple[Wait, ...] = (),
+    seconds: float = 10.0,
+    **changes: object,
 ) -> Queries:
     return Queries(
         address="127.0.0.1:5432",

@@ -279,9 +279,7 @@ def test_without_a_path_probes_do_not_dilute_the_mean():
 def test_an_unknown_service_among_several_is_not_guessed():
     with pytest.raises(Unavailable, match="there are one, two"):
         choose(
-            sets(
-                "http_request_duration_seconds_count job=one", "http_request_duration_seconds_count job=two"
-            ),
+            sets("http_request_duration_seconds_count job=one", "http_request_duration_seconds_count job=two"),
             "x",
             "",
             "h",
@@ -298,9 +296,7 @@ class Exporter:
         self.registry = CollectorRegistry()
         names = ["handler", "note"]
         edges = (0.01, 0.1, 0.25, 1.0)
-        self.durations = Histogram(
-            "http_request_duration_seconds", "x", names, buckets=edges, registry=self.registry
-        )
+        self.durations = Histogram("http_request_duration_seconds", "x", names, buckets=edges, registry=self.registry)
         Counter("other", "x", registry=self.registry)
         registry = self.registry
 
@@ -407,10 +403,7 @@ def test_real_parser_sees_one_selector_with_the_value(real):
     url, window = real
     api = prometheus_api.Api(url)
     note = 'quote " and \\ and \n line'
-    assert (
-        len(api.instant(promql.selector("http_request_duration_seconds_count", {"note": note}), window.end_s))
-        == 1
-    )
+    assert len(api.instant(promql.selector("http_request_duration_seconds_count", {"note": note}), window.end_s)) == 1
     crafted = [
         note + "x",
         '"} or up{job="web',

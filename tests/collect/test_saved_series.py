@@ -96,8 +96,7 @@ def test_caps(tmp_path, monkeypatch):
 
 @settings(max_examples=500, deadline=None)
 @given(
-    st.binary(max_size=80)
-    | st.text(max_size=60).map(lambda text: ("at,mean_s\n" + text).encode("utf-8", "replace"))
+    st.binary(max_size=80) | st.text(max_size=60).map(lambda text: ("at,mean_s\n" + text).encode("utf-8", "replace"))
 )
 def test_any_content(tmp_path_factory, body):
     try:

@@ -72,11 +72,7 @@ def create_app():
     return books
 """
 
-LINES = {
-    text.split("# LINE ")[1]: number
-    for number, text in enumerate(SOURCE.splitlines(), 1)
-    if "# LINE " in text
-}
+LINES = {text.split("# LINE ")[1]: number for number, text in enumerate(SOURCE.splitlines(), 1) if "# LINE " in text}
 
 
 @pytest.fixture

@@ -100,9 +100,7 @@ def jaeger_json() -> dict:
                         "traceID": TRACE,
                         "spanID": one.span_id,
                         "operationName": one.name,
-                        "references": [
-                            {"refType": "CHILD_OF", "traceID": TRACE, "spanID": one.parent_span_id}
-                        ]
+                        "references": [{"refType": "CHILD_OF", "traceID": TRACE, "spanID": one.parent_span_id}]
                         if one.parent_span_id
                         else [],
                         "startTime": one.start_ns // 1000,
@@ -110,15 +108,8 @@ def jaeger_json() -> dict:
                         "processID": "p1",
                         "tags": [
                             {"key": "span.kind", "type": "string", "value": one.kind},
-                            *(
-                                {"key": key, "type": "string", "value": value}
-                                for key, value in one.attributes
-                            ),
-                            *(
-                                [{"key": "error", "type": "bool", "value": True}]
-                                if one.status == "error"
-                                else []
-                            ),
+                            *({"key": key, "type": "string", "value": value} for key, value in one.attributes),
+                            *([{"key": "error", "type": "bool", "value": True}] if one.status == "error" else []),
                         ],
                         "logs": [{"timestamp": 1, "fields": []}],
                     }

@@ -59,9 +59,7 @@ def test_hook_gets_the_route_of_the_view_that_follows() -> None:
     service = Service()
     rows = [service.idle, service.hook, service.books, service.idle, service.hook, service.cart, service.idle]
     states = ["idle", "sleep", "run", "idle", "sleep", "run", "idle"]
-    observed = [
-        seen(stack, i * 0.02, state) for i, (stack, state) in enumerate(zip(rows, states, strict=True))
-    ]
+    observed = [seen(stack, i * 0.02, state) for i, (stack, state) in enumerate(zip(rows, states, strict=True))]
     found = sampled(observed, service.frames, [], role_by_name)
     assert {(sample.stack, sample.route) for sample in found.samples} == {
         (service.hook, "books (library/views.py)"),
@@ -75,9 +73,7 @@ def test_hook_gets_the_route_of_the_view_that_follows() -> None:
 def test_ours_counts_only_requests_that_coincide_with_ours() -> None:
     service = Service()
     rows = [service.idle, service.books, service.books, service.idle, service.books, service.idle]
-    observed = [
-        seen(stack, i * 0.02, "idle" if stack == service.idle else "run") for i, stack in enumerate(rows)
-    ]
+    observed = [seen(stack, i * 0.02, "idle" if stack == service.idle else "run") for i, stack in enumerate(rows)]
     found = sampled(observed, service.frames, [(0.015, 0.05)], role_by_name)
     assert found.route == "books (library/views.py)"
     assert sum(sample.seconds for sample in found.samples) == pytest.approx(0.06)

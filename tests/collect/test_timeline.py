@@ -87,9 +87,7 @@ def test_clocks_are_aligned_by_coincidence() -> None:
         at += dice.expovariate(50)
         ticks.append(at)
     # The recorder's clock is 0.1234 s behind its start; two of three readings change some stack.
-    changes = [
-        Change(tick - 500.1234 - dice.uniform(0, 0.0003), 1, (1,)) for tick in ticks if dice.random() < 0.66
-    ]
+    changes = [Change(tick - 500.1234 - dice.uniform(0, 0.0003), 1, (1,)) for tick in ticks if dice.random() < 0.66]
     assert align(changes, ticks, 500.0) == pytest.approx(500.1234, abs=0.0006)
 
 

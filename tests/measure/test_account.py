@@ -30,9 +30,7 @@ def assert_adds_up(result: Account) -> None:
 
 
 def test_shares_of_the_stacks_become_milliseconds() -> None:
-    result = whole(
-        requests=requests(*[100.0] * 50), profile=profile((IN_QUERY, "io", 3.0), (IN_VIEW, "run", 1.0))
-    )
+    result = whole(requests=requests(*[100.0] * 50), profile=profile((IN_QUERY, "io", 3.0), (IN_VIEW, "run", 1.0)))
     by_kind = {one.kind: one.now_s for one in result.lines}
     assert by_kind["db query"] == pytest.approx(0.075)
     assert by_kind["cpu code"] == pytest.approx(0.025)
@@ -73,7 +71,9 @@ def test_without_any_response_time_there_is_no_account() -> None:
 def test_against_a_baseline_lines_may_shrink() -> None:
     baseline = evidence(requests=requests(*[40.0] * 50), profile=profile((IN_VIEW, "run", 1.0)))
     result = whole(
-        requests=requests(*[100.0] * 50), profile=profile((IN_QUERY, "io", 9.0), (IN_VIEW, "run", 1.0)), reference=baseline
+        requests=requests(*[100.0] * 50),
+        profile=profile((IN_QUERY, "io", 9.0), (IN_VIEW, "run", 1.0)),
+        reference=baseline,
     )
     assert result.excess_s == pytest.approx(0.060)
     assert result.excess_of("cpu code") == pytest.approx(0.010 - 0.040)

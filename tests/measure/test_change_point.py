@@ -40,10 +40,7 @@ def following(rng: random.Random, count: int, spread: float) -> list[float]:
 
 
 def outliers(rng: random.Random, count: int, spread: float) -> list[float]:
-    return [
-        value * (rng.choice([0.2, 5, 20]) if rng.random() < 0.05 else 1)
-        for value in lognormal(rng, count, spread)
-    ]
+    return [value * (rng.choice([0.2, 5, 20]) if rng.random() < 0.05 else 1) for value in lognormal(rng, count, spread)]
 
 
 def season(rng: random.Random, count: int, spread: float) -> list[float]:
@@ -65,8 +62,7 @@ def with_gaps(rng: random.Random, values: list[float]) -> list[float | None]:
 def test_noise_alone_raises_at_most_one_false_alarm_in_a_hundred(noise: Noise):
     rng = random.Random(1)
     alarms = sum(
-        change_point(series(with_gaps(rng, noise(rng, rng.randint(30, 200), rng.uniform(0.02, 0.4)))))
-        is not None
+        change_point(series(with_gaps(rng, noise(rng, rng.randint(30, 200), rng.uniform(0.02, 0.4))))) is not None
         for _ in range(1000)
     )
     assert alarms <= 10
@@ -167,9 +163,7 @@ def test_the_table_is_what_random_permutations_give(count: int, critical: float)
 
 
 @settings(max_examples=300, deadline=None)
-@given(
-    st.lists(st.none() | st.floats(allow_nan=True, allow_infinity=True), max_size=80), st.floats(0.001, 1000)
-)
+@given(st.lists(st.none() | st.floats(allow_nan=True, allow_infinity=True), max_size=80), st.floats(0.001, 1000))
 def test_any_values_in_any_unit(values, unit):
     change = change_point(series(values))
     if change is not None:

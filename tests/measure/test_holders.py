@@ -4,7 +4,10 @@ from tests.checks.verbs import profile
 from unslow.measure.holders import busiest_outside_requests, occupancy
 
 ENTRY = "handle_request /venv/lib/site-packages/gunicorn/workers/sync.py"
-READING = ("handle /venv/lib/site-packages/gunicorn/workers/sync.py", "read /venv/lib/site-packages/gunicorn/http/unreader.py")
+READING = (
+    "handle /venv/lib/site-packages/gunicorn/workers/sync.py",
+    "read /venv/lib/site-packages/gunicorn/http/unreader.py",
+)
 CRUNCH = ("run /usr/lib/python3.11/threading.py", "crunch /srv/jobs.py")
 
 

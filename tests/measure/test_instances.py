@@ -11,8 +11,7 @@ PERIOD_S = 0.02
 
 def row(*readings: tuple[str, int] | None) -> list[Reading | None]:
     return [
-        Reading(index * PERIOD_S, *reading) if reading is not None else None
-        for index, reading in enumerate(readings)
+        Reading(index * PERIOD_S, *reading) if reading is not None else None for index, reading in enumerate(readings)
     ]
 
 

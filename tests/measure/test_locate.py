@@ -94,9 +94,7 @@ def test_a_rare_noisy_node_seldom_outweighs_a_small_fault():
 
 
 def test_a_reference_that_has_drifted_is_replaced_by_the_time_before():
-    drifted = {
-        name: Node(node.requests, tuple(cost * 3 for cost in node.cost)) for name, node in NORMAL.items()
-    }
+    drifted = {name: Node(node.requests, tuple(cost * 3 for cost in node.cost)) for name, node in NORMAL.items()}
     assert first(FAULTS["store"], drifted) == "store"
 
 
@@ -116,9 +114,7 @@ def test_any_graph_and_any_gaps(data):
     calls = {name: data.draw(st.lists(st.sampled_from([*names, "unknown"]), unique=True)) for name in names}
     incident, normal = (
         {
-            name: Node(
-                *(tuple(data.draw(st.lists(numbers, min_size=steps, max_size=steps))) for _ in range(2))
-            )
+            name: Node(*(tuple(data.draw(st.lists(numbers, min_size=steps, max_size=steps))) for _ in range(2)))
             for name in data.draw(st.lists(st.sampled_from(names), unique=True))
         }
         for steps in (5, 8)

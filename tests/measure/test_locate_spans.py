@@ -22,9 +22,7 @@ def trace(number: int, **slow: int) -> list[Span]:
             call = f"{span_id}-{callee}"
             done = serve(callee, call, end + gap // 2, ("store",) if callee != "store" else ())
             spans.append(
-                Span(
-                    str(number), call, span_id, service, f"GET {callee}", "client", end, done + gap // 2 - end
-                )
+                Span(str(number), call, span_id, service, f"GET {callee}", "client", end, done + gap // 2 - end)
             )
             end = done + gap // 2
         spans.append(Span(str(number), span_id, parent, service, "serve", "server", at, end - at))

@@ -8,7 +8,11 @@ from tests.evidences import evidence
 from unslow.evidence.requests import RouteTimer, Timers
 from unslow.measure.rate import request_rate_per_s
 
-PAGE = Timers(url="u", metric="m", routes=(RouteTimer(route="/a", count=120, sum_s=1.0), RouteTimer(route="/b", count=30, sum_s=1.0)))
+PAGE = Timers(
+    url="u",
+    metric="m",
+    routes=(RouteTimer(route="/a", count=120, sum_s=1.0), RouteTimer(route="/b", count=30, sum_s=1.0)),
+)
 
 
 def test_the_application_counts_all_routes() -> None:

@@ -6,9 +6,7 @@ from unslow.measure.span_tree import plant
 
 
 def own_times(*rows: tuple[str, str | None, int, int]) -> dict[str, int]:
-    forest = plant(
-        Span("t", name, parent, "s", name, "internal", low, high - low) for name, parent, low, high in rows
-    )
+    forest = plant(Span("t", name, parent, "s", name, "internal", low, high - low) for name, parent, low, high in rows)
     return {span.name: own for span, own in zip(forest.spans, self_times_ns(forest), strict=True)}
 
 

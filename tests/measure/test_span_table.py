@@ -31,10 +31,7 @@ def shop(trace: str = "t", queries: int = 3) -> list[Span]:
         span("2", "1", "front", "GET", "client", 10, 90, trace),
         span("3", "2", "back", "GET /items/<int:id>", "server", 20, 80, trace, http_route="/items/<int:id>"),
     ]
-    spans += [
-        span(f"q{i}", "3", "back", "SELECT", "client", 20 + 10 * i, 25 + 10 * i, trace)
-        for i in range(queries)
-    ]
+    spans += [span(f"q{i}", "3", "back", "SELECT", "client", 20 + 10 * i, 25 + 10 * i, trace) for i in range(queries)]
     return spans
 
 

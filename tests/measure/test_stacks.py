@@ -28,9 +28,7 @@ VIEW = ("books", "/srv/library/api/views.py")
 
 
 def frames(*named: tuple[str, str], calls: str = "") -> list[Frame]:
-    stack = [
-        Frame(function=function, file=file, line=number) for number, (function, file) in enumerate(named, 1)
-    ]
+    stack = [Frame(function=function, file=file, line=number) for number, (function, file) in enumerate(named, 1)]
     return [*stack[:-1], Frame(function=stack[-1].function, file=stack[-1].file, line=99, calls=calls)]
 
 
@@ -220,9 +218,7 @@ def test_kind_of_a_line_that_calls_c_code(calls: str, kind: str) -> None:
     assert place_of(frames(*WORKER, VIEW, calls=calls)).kind == kind
 
 
-@pytest.mark.parametrize(
-    ("state", "kind"), [("lock", "lock"), ("sleep", "sleep"), ("run", "code"), ("io", "code")]
-)
+@pytest.mark.parametrize(("state", "kind"), [("lock", "lock"), ("sleep", "sleep"), ("run", "code"), ("io", "code")])
 def test_state_tells_what_leaves_no_frame(state: str, kind: str) -> None:
     assert place_of(frames(*WORKER, VIEW), state).kind == kind
 
@@ -285,15 +281,11 @@ def test_entries_into_a_request(entry: tuple[str, str]) -> None:
 
 
 def test_idle_worker_is_not_in_a_request() -> None:
-    assert not in_request(
-        frames(*std("threading.py", "Thread.run"), *std("concurrent/futures/thread.py", "_worker"))
-    )
+    assert not in_request(frames(*std("threading.py", "Thread.run"), *std("concurrent/futures/thread.py", "_worker")))
 
 
 def test_caller_is_the_innermost_application_frame() -> None:
-    caller = caller_in_app(
-        frames(*WORKER, VIEW, ("load", "/srv/library/store.py"), *lib("redis/client.py", "get"))
-    )
+    caller = caller_in_app(frames(*WORKER, VIEW, ("load", "/srv/library/store.py"), *lib("redis/client.py", "get")))
     assert caller is not None
     assert caller.function == "load"
 
@@ -305,9 +297,7 @@ def profile_of(*samples: tuple[list[Frame], str, float, str], route: str) -> Pro
         numbers = tuple(range(len(known), len(known) + len(stack)))
         known.extend(stack)
         folded.append(Sample(stack=numbers, state=state, seconds=seconds, route=of_route))  # type: ignore[arg-type]
-    return Profile(
-        frames=tuple(known), samples=tuple(folded), seconds=10.0, rate_hz=50.0, readings=500, route=route
-    )
+    return Profile(frames=tuple(known), samples=tuple(folded), seconds=10.0, rate_hz=50.0, readings=500, route=route)
 
 
 def test_breakdown_sums_to_the_target_s_time_in_requests() -> None:
@@ -331,7 +321,5 @@ def test_breakdown_sums_to_the_target_s_time_in_requests() -> None:
 
 
 def test_without_a_known_route_all_requests_count() -> None:
-    profile = profile_of(
-        (frames(*WORKER, VIEW), "run", 1.0, "a"), (frames(*WORKER, VIEW), "run", 2.0, "b"), route=""
-    )
+    profile = profile_of((frames(*WORKER, VIEW), "run", 1.0, "a"), (frames(*WORKER, VIEW), "run", 2.0, "b"), route="")
     assert sum(sample.seconds for sample in samples_of_route(profile)) == 3.0

@@ -20,7 +20,7 @@ SCHEMA = Path(__file__).parents[2] / "docs" / "schema" / "diagnosis-1.json"
 PAYLOADS = (
     "<script>alert(1)</script>",
     "<img src=x onerror=alert(1)>",
-    "\"><svg onload=alert(1)>",
+    '"><svg onload=alert(1)>',
     "javascript:alert(1)",
     "</style><script>alert(1)</script>",
     "</title><script>alert(1)</script>",
@@ -53,13 +53,13 @@ def test_the_published_schema_is_the_codes() -> None:
 
 def test_the_contracts_keys_are_there() -> None:
     whole = json.loads(document.render(diagnose(samples.slow())))
-    keys = "schema target window reference headline verdict account causes clear skipped evidence probes".split()
+    keys = ["schema", "target", "window", "reference", "headline", "verdict", "account", "causes", "clear", "skipped", "evidence", "probes"]
     assert set(keys) <= set(whole)
-    account = "before_ms now_ms excess_ms unexplained_ms interval_ms requests lines".split()
+    account = ["before_ms", "now_ms", "excess_ms", "unexplained_ms", "interval_ms", "requests", "lines"]
     assert set(account) <= set(whole["account"])
-    line = "where kind before_ms now_ms excess_ms interval_ms evidence".split()
+    line = ["where", "kind", "before_ms", "now_ms", "excess_ms", "interval_ms", "evidence"]
     assert set(line) <= set(whole["account"]["lines"][0])
-    cause = "check title place excess_ms interval_ms confidence because next_steps fixes".split()
+    cause = ["check", "title", "place", "excess_ms", "interval_ms", "confidence", "because", "next_steps", "fixes"]
     assert set(cause) <= set(whole["causes"][0])
 
 

@@ -31,7 +31,10 @@ def check(cpu: Cpu, account: Account) -> Finding | Clear:
         place="this machine",
         claims=claim(account, lines),
         confidence=0.55,
-        next_steps=("find the other consumers: top, or ps -eo pcpu,comm --sort=-pcpu", "move one of them, or add cores"),
+        next_steps=(
+            "find the other consumers: top, or ps -eo pcpu,comm --sort=-pcpu",
+            "move one of them, or add cores",
+        ),
         fixes=(),
         evidence=("cpu.machine",),
     )

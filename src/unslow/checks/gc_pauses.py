@@ -16,9 +16,7 @@ from unslow.measure.significance import claim, is_excess, ms, total
 
 def check(memory: Memory, account: Account) -> Finding | Clear | Skipped:
     if memory.gc_ratio is None:
-        return Skipped(
-            "the interpreter's collector state", "run as root or as the workers' user with ptrace allowed"
-        )
+        return Skipped("the interpreter's collector state", "run as root or as the workers' user with ptrace allowed")
     measured = f"the workers spend {memory.gc_ratio:.0%} of the time collecting garbage"
     if memory.gc_full_collections_per_s is not None:
         measured += f", {memory.gc_full_collections_per_s:.1f} full collections a second"

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from unslow.finding import Clear, Finding
 from unslow.measure.account import Account
-from unslow.measure.significance import claim, is_excess, ms, total
+from unslow.measure.significance import claim, is_excess, ms
 
 
 def check(account: Account) -> Finding | Clear:
@@ -28,7 +28,9 @@ def check(account: Account) -> Finding | Clear:
         # Other requests wait for the interpreter lock while this code holds it.
         claims=claim(account, (*lines, *account.of_kind("gil"))),
         confidence=0.7,
-        next_steps=(f"read {top.place}: look for repeated work that can be cached, hoisted out of a loop or vectorised",),
+        next_steps=(
+            f"read {top.place}: look for repeated work that can be cached, hoisted out of a loop or vectorised",
+        ),
         fixes=("profile_function",),
         evidence=("profile",),
     )

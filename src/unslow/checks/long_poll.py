@@ -15,6 +15,4 @@ from unslow.measure.significance import ms
 
 def check(account: Account) -> Clear:
     waited_s = sum(line.now_s for line in account.of_kind("wait"))
-    return Clear(
-        f"{ms(waited_s)} of {ms(account.now.mean_s)} a request is waiting that the route asks for itself"
-    )
+    return Clear(f"{ms(waited_s)} of {ms(account.now.mean_s)} a request is waiting that the route asks for itself")

@@ -12,7 +12,7 @@ from unslow.evidence.queries import Queries
 from unslow.evidence.sockets import Sockets
 from unslow.finding import Clear, Finding
 from unslow.measure.account import Account
-from unslow.measure.significance import claim, is_excess, ms, total
+from unslow.measure.significance import claim, is_excess, ms
 
 
 def check(account: Account, sockets: Sockets | None = None, queries: Queries | None = None) -> Finding | Clear:
@@ -35,7 +35,11 @@ def check(account: Account, sockets: Sockets | None = None, queries: Queries | N
         next_steps=(
             "give the connection back before slow calls that do not need it",
             "raise the pool's size, within the database's max_connections for all workers together"
-            + (f" ({queries.connections} of {queries.max_connections} in use)" if queries and queries.max_connections else ""),
+            + (
+                f" ({queries.connections} of {queries.max_connections} in use)"
+                if queries and queries.max_connections
+                else ""
+            ),
         ),
         fixes=("raise_pool_size",),
         evidence=("profile", "sockets.peers"),

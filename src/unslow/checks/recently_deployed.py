@@ -29,7 +29,9 @@ def check(deploys: Deploys, account: Account, series: Series | None = None) -> F
         return Skipped("when latency rose", "give unslow a series that reaches back: --prometheus URL or --series FILE")
     suspects = [change for change in deploys.changes if onset - BEFORE_S <= change.at_s <= onset + SLACK_S]
     if not suspects or account.excess_s <= 0:
-        return Clear(f"latest change {(onset - latest.at_s) / 60:+.0f} min from the onset: {latest.what} {latest.where}")
+        return Clear(
+            f"latest change {(onset - latest.at_s) / 60:+.0f} min from the onset: {latest.what} {latest.where}"
+        )
     change = max(suspects, key=lambda one: one.at_s)
     return _finding(change, onset)
 

@@ -26,7 +26,9 @@ def check(sockets: Sockets, account: Account, profile: Profile | None = None) ->
     callees = [peer for peer in sockets.peers if peer.kind == "http"]
     given_up = sum(peer.aborted_per_s or 0.0 for peer in callees) / rate if rate else 0.0
     retrying = retry_ratio(profile) if profile else 0.0
-    measured = f"{given_up:.2f} calls given up before their answer per request, {retrying:.0%} of the time in retry code"
+    measured = (
+        f"{given_up:.2f} calls given up before their answer per request, {retrying:.0%} of the time in retry code"
+    )
     lines = (
         *account.of_kind("downstream", "retry"),
         *(line for line in account.of_kind("network") if line.detail),

@@ -25,7 +25,10 @@ def check(account: Account) -> Finding | Clear:
         place=top.place,
         claims=claim(account, lines),
         confidence=0.4,
-        next_steps=("read its plan: EXPLAIN (ANALYZE, BUFFERS) on a replica", "fetch fewer rows or columns, or cache the answer"),
+        next_steps=(
+            "read its plan: EXPLAIN (ANALYZE, BUFFERS) on a replica",
+            "fetch fewer rows or columns, or cache the answer",
+        ),
         fixes=(),
         evidence=("profile", "queries.statements"),
     )

@@ -24,7 +24,9 @@ def check(server: Server, requests: Requests) -> Finding | Clear:
         if proxy.read_timeout_s and server.timeout_s and proxy.read_timeout_s < server.timeout_s
     ]
     if not misordered:
-        return Clear(f"{len(server.proxies)} proxies wait at least as long as the workers' {server.timeout_s or 0:.0f} s")
+        return Clear(
+            f"{len(server.proxies)} proxies wait at least as long as the workers' {server.timeout_s or 0:.0f} s"
+        )
     proxy = misordered[0]
     limit_s = proxy.read_timeout_s or 0.0
     measured = f"{proxy.name} gives up after {limit_s:.0f} s, a worker only after {server.timeout_s:.0f} s"
@@ -37,7 +39,9 @@ def check(server: Server, requests: Requests) -> Finding | Clear:
         because=f"{measured}; slowest answer {slowest_s:.2f} s, {errors} gateway errors of {len(requests.status)}",
         place=f"{proxy.name} on port {proxy.port}",
         confidence=0.8,
-        next_steps=(f"set the workers' timeout below {limit_s:.0f} s, or the proxy's read timeout above {server.timeout_s:.0f} s",),
+        next_steps=(
+            f"set the workers' timeout below {limit_s:.0f} s, or the proxy's read timeout above {server.timeout_s:.0f} s",
+        ),
         fixes=("order_timeouts",),
         evidence=("server.timeouts", "requests.mean"),
     )

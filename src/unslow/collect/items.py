@@ -189,7 +189,7 @@ def _queries(evidence: Evidence) -> Iterator[Item]:
     yield Item(
         id="queries.connections",
         title="database connections in use",
-        command='psql -c "SELECT count(*), current_setting(\'max_connections\') FROM pg_stat_activity"',
+        command="psql -c \"SELECT count(*), current_setting('max_connections') FROM pg_stat_activity\"",
         value=float(queries.connections),
         unit=f"of {queries.max_connections}",
         n=1,

@@ -36,7 +36,7 @@ from unslow.collect.saved_series import read_series
 from unslow.collect.slow_logs import SlowLogReader
 from unslow.collect.sockets import SocketReader
 from unslow.collect.spans import read_spans
-from unslow.collect.threads import ThreadReader
+from unslow.collect.threads import ThreadReader, main_thread_serves
 from unslow.errors import CannotLook
 from unslow.evidence import Evidence
 from unslow.evidence.profile import Profile
@@ -54,6 +54,8 @@ PROFILE_SHARE = 0.40
 SAMPLES_PER_S = 25.0
 """Kernel readings a second; fewer miss short queues, more cost CPU for nothing."""
 SCRAPES = 5
+GLANCE_S = 0.6
+"""Long enough to see whom busy workers talk to."""
 LOOK_BACK_S = 3 * 3600.0
 """How far a time-series store is asked back for the time before."""
 
@@ -88,7 +90,9 @@ class _Look:
         try:
             window = self._latency_window(found, prober)
             if self._looking.use_profile:
-                self._fill("profile", "process", lambda: self._profile(found, prober), doing="sampling the workers' stacks")
+                self._fill(
+                    "profile", "process", lambda: self._profile(found, prober), doing="sampling the workers' stacks"
+                )
             else:
                 self._attempts.skip("profile", "process", "switched off", "leave out --no-profile")
         finally:
@@ -111,7 +115,9 @@ class _Look:
         """Light readers only; returns the window in which latency was measured."""
         with ExitStack() as closing:
             readers = self._opened(found, closing)
-            page, database, cache = self._page(found), self._database(found, closing), self._cache(found, closing)
+            page = self._page(found)
+            ways_in = self._candidates(found, readers)
+            database, cache = self._database(ways_in, closing), self._cache(ways_in, closing)
             receiver = self._receiver(closing)
             window = self._wait_out(readers, page, database, cache)
             self._fill("requests", "request", lambda: prober.window(window), doing="waiting for the last answers")
@@ -155,24 +161,22 @@ class _Look:
         bases = list(dict.fromkeys([*own, f"{parts.scheme}://{parts.netloc}"]))
         return self._attempts.run("timers", "page", lambda: MetricsPage(bases), doing="looking for a metrics page")
 
-    def _database(self, found: Found, closing: ExitStack) -> PostgresReader | None:
+    def _database(self, ways_in: tuple[Candidate, ...], closing: ExitStack) -> PostgresReader | None:
         if not self._looking.use_database:
             self._attempts.skip("queries", "database", "switched off", "leave out --no-database")
             return None
         reader = self._attempts.run(
-            "queries", "database", lambda: PostgresReader(self._candidates(found)), doing="logging in to the database"
+            "queries", "database", lambda: PostgresReader(ways_in), doing="logging in to the database"
         )
         if reader:
             closing.callback(reader.close)
         return reader
 
-    def _cache(self, found: Found, closing: ExitStack) -> RedisReader | None:
+    def _cache(self, ways_in: tuple[Candidate, ...], closing: ExitStack) -> RedisReader | None:
         if not self._looking.use_database:
             self._attempts.skip("cache", "cache", "switched off", "leave out --no-database")
             return None
-        reader = self._attempts.run(
-            "cache", "cache", lambda: RedisReader(self._candidates(found)), doing="looking for a cache"
-        )
+        reader = self._attempts.run("cache", "cache", lambda: RedisReader(ways_in), doing="looking for a cache")
         if reader:
             closing.callback(reader.close)
         return reader
@@ -188,9 +192,19 @@ class _Look:
         source = f"OTLP on port {receiver.port}"
         return summarise(receiver.stop(), None, found.path, source=source, excluded=receiver.excluded)
 
-    def _candidates(self, found: Found) -> tuple[Candidate, ...]:
+    def _candidates(self, found: Found, readers: dict[str, tuple[str, Reader]]) -> tuple[Candidate, ...]:
+        """Ways to log in to what the application was seen to talk to."""
         given = Given(postgres=self._looking.postgres, redis=self._looking.redis)
-        return candidates((found.master, *found.workers[:1]), (), given)
+        observed: list[tuple[str, str]] = []
+        if "peers" in readers:
+            reader = readers["peers"][1]
+            glance = Window(start_s=time.time(), end_s=time.time() + GLANCE_S)
+            while time.time() < glance.end_s:
+                reader.sample()
+                time.sleep(1.0 / SAMPLES_PER_S)
+            peers = self._attempts.run("peers", "kernel", partial(reader.result, glance))
+            observed = [(peer.kind, peer.address) for peer in peers] if isinstance(peers, tuple) else []
+        return candidates((found.master, *found.workers[:1]), observed, given)
 
     def _wait_out(
         self,
@@ -230,7 +244,9 @@ class _Look:
 
     def _profile(self, found: Found, prober: Prober) -> Profile:
         pids = found.workers_now()
-        threads = ThreadReader(pids)
+        server = self._sections.get("server")
+        serves = main_thread_serves(server.worker_class, server.threads) if isinstance(server, Server) else None
+        threads = ThreadReader(pids, serves)
         collector = self._attempts.run("gc", "process", lambda: GcReader(pids))
         try:
             return record(
@@ -249,7 +265,9 @@ class _Look:
     def _afterwards(self, found: Found, window: Window) -> None:
         looking = self._looking
         self._fill("deploys", "process", lambda: deploys.deploys(found))
-        self._fill("slow_log", "log", lambda: SlowLogReader(looking.logs, found.workers).read(window), doing="reading logs")
+        self._fill(
+            "slow_log", "log", lambda: SlowLogReader(looking.logs, found.workers).read(window), doing="reading logs"
+        )
         if looking.series:
             self._fill("series", "page", partial(read_series, looking.series))
         elif looking.prometheus:

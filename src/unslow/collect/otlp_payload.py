@@ -139,9 +139,7 @@ def read_protobuf(body: bytes, sink: SpanSink) -> None:
     try:
         request = ExportTraceServiceRequest.FromString(body)
     except DecodeError as error:
-        raise BadInput(
-            "this is no OTLP protobuf of traces", "save traces as OTLP, Jaeger or Zipkin JSON"
-        ) from error
+        raise BadInput("this is no OTLP protobuf of traces", "save traces as OTLP, Jaeger or Zipkin JSON") from error
     for batch in request.resource_spans:
         shared = {pair.key: _proto_value(pair.value) for pair in batch.resource.attributes}
         service = shared.pop("service.name", "")

@@ -90,19 +90,14 @@ def record(
         # Workers that were not recorded are taken to do what the recorded ones do.
         each_s = watched.seconds * len(found_pids) / len(recorded)
         observations = [
-            seen
-            for sampler in recorded
-            for seen in _observed(sampler, watched.ticks[sampler.pid], frames, each_s)
+            seen for sampler in recorded for seen in _observed(sampler, watched.ticks[sampler.pid], frames, each_s)
         ]
         failed = sum(sampler.errors() for sampler in recorded)
     ticks = [tick for sampler in recorded for tick in watched.ticks[sampler.pid]]
     own = [(start - booted_s, end - booted_s) for start, end in ours() if end > watched.began_s + booted_s]
     sources = Sources(pids, [frame.file for frame in frames.all()])
     joined = sampled(observations, frames.all(), own, sources.role)
-    spent = [
-        after[thread] - before.get(thread, Spent(0.0, 0.0))
-        for thread in joined.request_threads & after.keys()
-    ]
+    spent = [after[thread] - before.get(thread, Spent(0.0, 0.0)) for thread in joined.request_threads & after.keys()]
     return Profile(
         frames=_with_calls(frames.all(), joined.samples, sources),
         samples=joined.samples,
@@ -172,9 +167,7 @@ def _usable(samplers: Sequence[Sampler], succeeded: Sequence[bool]) -> list[Samp
             "run as root, or as the workers' user with ptrace_scope=0; in a container add SYS_PTRACE",
         )
     last_line = complaint.splitlines()[-1] if complaint else "it printed nothing"
-    raise Unavailable(
-        f"stacks of the workers: {last_line}", "check that the workers are CPython 3.8 or later"
-    )
+    raise Unavailable(f"stacks of the workers: {last_line}", "check that the workers are CPython 3.8 or later")
 
 
 def _watch(

@@ -127,9 +127,7 @@ class Api:
         if status == 429:
             return Unavailable(f"Prometheus at {self.name}: too many queries (HTTP 429)", "try again later")
         if status >= 500:
-            return Unavailable(
-                f"Prometheus at {self.name}: it fails (HTTP {status})", "look at the server's own log"
-            )
+            return Unavailable(f"Prometheus at {self.name}: it fails (HTTP {status})", "look at the server's own log")
         if status in {301, 302, 303, 307, 308}:
             return Unavailable(
                 f"Prometheus at {self.name}: it redirects elsewhere (HTTP {status})", "give the final URL"

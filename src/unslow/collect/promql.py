@@ -28,9 +28,7 @@ def _escaped(char: str) -> str:
     return char if char.isprintable() else f"\\U{code:08x}"
 
 
-def selector(
-    metric: str, equal: Mapping[str, str] | None = None, without: Mapping[str, str] | None = None
-) -> str:
+def selector(metric: str, equal: Mapping[str, str] | None = None, without: Mapping[str, str] | None = None) -> str:
     """`metric{label="value",other!~"regex"}`; BadInput when a name is none."""
     matchers = [f"{_label(name)}={quoted(value)}" for name, value in sorted((equal or {}).items())]
     matchers += [f"{_label(name)}!~{quoted(value)}" for name, value in sorted((without or {}).items())]
@@ -40,9 +38,7 @@ def selector(
 def metric_name(name: str) -> str:
     """The name itself; BadInput when it is no metric name."""
     if not is_metric(name):
-        raise BadInput(
-            f"{name[:80]!r} is no metric name", "give the name of a duration metric without labels"
-        )
+        raise BadInput(f"{name[:80]!r} is no metric name", "give the name of a duration metric without labels")
     return name
 
 

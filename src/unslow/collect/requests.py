@@ -191,9 +191,7 @@ class Prober:
                 return
             with self._lock:
                 self._under_way[number] = _UnderWay(due_s)
-            threading.Thread(
-                target=self._one, args=(number, due_s), name="prober-request", daemon=True
-            ).start()
+            threading.Thread(target=self._one, args=(number, due_s), name="prober-request", daemon=True).start()
             if due_s >= rate_until_s:
                 rate_per_s, rate_until_s = self.rate_per_s(), due_s + (RATE_HELD_S if self._done else 0.5)
 

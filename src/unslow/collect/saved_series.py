@@ -19,9 +19,7 @@ from unslow.evidence.series import Point, Series
 
 MAX_BYTES = 32 * 2**20
 MAX_POINTS = 100_000
-_REMEDY = (
-    "give CSV with the header at,mean_s,p99_s,requests_per_s, or the JSON of one range query of the mean"
-)
+_REMEDY = "give CSV with the header at,mean_s,p99_s,requests_per_s, or the JSON of one range query of the mean"
 _VALUES = ("mean_s", "p99_s", "requests_per_s")
 
 _decode_answer = msgspec.json.Decoder(Answer).decode
@@ -51,9 +49,7 @@ def read_series(path: Path) -> Series:
     steps = [after.at_s - before.at_s for before, after in pairwise(points)]
     if any(step == 0 for step in steps):
         raise BadInput(f"{path} has two rows of one time", "pool the series first: a mean of means is wrong")
-    return Series(
-        source=str(path), query="", step_s=float(median(steps)) if steps else 0.0, points=tuple(points)
-    )
+    return Series(source=str(path), query="", step_s=float(median(steps)) if steps else 0.0, points=tuple(points))
 
 
 def _from_json(text: str) -> list[Point]:

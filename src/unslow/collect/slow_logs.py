@@ -108,9 +108,7 @@ def _summed(files: Sequence[Path], tail: int | None) -> SlowLog:
         bytes=size,
         lines=lines,
         statements=tuple(
-            SlowStatement(
-                text=one.text, count=one.count, total_s=one.total_s, max_s=one.max_s, example_line=one.line
-            )
+            SlowStatement(text=one.text, count=one.count, total_s=one.total_s, max_s=one.max_s, example_line=one.line)
             for one in ranked
         ),
     )

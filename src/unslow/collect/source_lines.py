@@ -132,9 +132,7 @@ class _Module:
         starred = {argument.arg for argument in (innermost.args.vararg, innermost.args.kwarg) if argument}
         if len(functions) < 2 or not starred:
             return "view"
-        return (
-            "forwards" if any(_passes_on(call, starred) for call in _calls_at(innermost, line)) else "works"
-        )
+        return "forwards" if any(_passes_on(call, starred) for call in _calls_at(innermost, line)) else "works"
 
     def _is_library(self, name: str) -> bool:
         top = name.partition(".")[0]

@@ -106,11 +106,7 @@ class SpanSink:
                 start_ns,
                 duration_ns,
                 status,
-                tuple(
-                    sorted(
-                        (key, text(_without_query(value))) for key, value in attributes if key in ATTRIBUTES
-                    )
-                ),
+                tuple(sorted((key, text(_without_query(value))) for key, value in attributes if key in ATTRIBUTES)),
             )
         )
 

@@ -86,9 +86,7 @@ def _content(path: Path, max_bytes: int) -> bytes:
     if body[:2] == b"\x1f\x8b":
         body = gunzip(body, max_bytes)
     if len(body) > max_bytes:
-        raise BadInput(
-            f"{path} is larger than {max_bytes >> 20} MiB", "export fewer traces or a shorter time"
-        )
+        raise BadInput(f"{path} is larger than {max_bytes >> 20} MiB", "export fewer traces or a shorter time")
     return body
 
 

@@ -93,16 +93,13 @@ class Sampled(msgspec.Struct, frozen=True):
     """(pid, tid)."""
 
 
-def sampled(
-    observations: Sequence[Observation], frames: Sequence[Frame], ours: Intervals, role_of: RoleOf
-) -> Sampled:
+def sampled(observations: Sequence[Observation], frames: Sequence[Frame], ours: Intervals, role_of: RoleOf) -> Sampled:
     """Name the request of each observation, find the target's view, and add equal observations up."""
     stacks = _Stacks(frames, role_of)
     threads = _by_thread(observations)
     period_s = _period(threads)
     found = {
-        thread: split_requests([stacks.reading(seen) for seen in row], period_s)
-        for thread, row in threads.items()
+        thread: split_requests([stacks.reading(seen) for seen in row], period_s) for thread, row in threads.items()
     }
     instances = [instance for row in found.values() for instance in row]
     times = [seen.at_s for seen in observations]

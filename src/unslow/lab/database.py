@@ -63,7 +63,9 @@ class Database:
 def _template() -> Path:
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     release = processes.postgres_folder()
-    major = subprocess.run([release / "postgres", "--version"], capture_output=True, text=True, check=True).stdout.split()[2]
+    major = subprocess.run(
+        [release / "postgres", "--version"], capture_output=True, text=True, check=True
+    ).stdout.split()[2]
     return cache / "unslow" / "lab" / f"postgres-{major}-{VERSION}"
 
 
@@ -76,7 +78,19 @@ def _fill(template: Path) -> None:
     port = processes.free_port()
     user = processes.as_other_user(folder)
     subprocess.run(
-        [*user, processes.postgres_folder() / "initdb", "-D", folder / "data", "-U", "shop", "-A", "trust", "--no-sync", "-E", "UTF8"],
+        [
+            *user,
+            processes.postgres_folder() / "initdb",
+            "-D",
+            folder / "data",
+            "-U",
+            "shop",
+            "-A",
+            "trust",
+            "--no-sync",
+            "-E",
+            "UTF8",
+        ],
         check=True,
         stdout=subprocess.DEVNULL,
     )

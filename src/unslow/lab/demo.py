@@ -36,7 +36,9 @@ def run(
     try:
         from unslow.lab.shop import Lab
     except ImportError as error:
-        raise BadUsage(f"the demonstration shop is not installed ({error.name})", "pip install 'unslow[lab]'") from error
+        raise BadUsage(
+            f"the demonstration shop is not installed ({error.name})", "pip install 'unslow[lab]'"
+        ) from error
     if arguments.html is None:
         arguments.html = Path(f"unslow-{'-'.join(faults)}.html")
     progress("starting the shop: PostgreSQL, Redis, nginx, two services (the first time a million orders are made)")
@@ -66,7 +68,9 @@ def run(
                 _keep(lab.urls)
             return code
     except FaultUnavailable as error:
-        raise CannotLook(f"this machine cannot make that fault: {error}", "choose another: unslow demo --list") from error
+        raise CannotLook(
+            f"this machine cannot make that fault: {error}", "choose another: unslow demo --list"
+        ) from error
 
 
 def _gather(url: str, budget_s: float, progress: Callable[[str], None]) -> Evidence:

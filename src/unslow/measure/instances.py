@@ -60,9 +60,7 @@ def split_requests(readings: Sequence[Reading | None], period_s: float) -> list[
     return instances
 
 
-def target_view(
-    instances: Sequence[Instance], ours: Sequence[tuple[float, float]], span: tuple[float, float]
-) -> str:
+def target_view(instances: Sequence[Instance], ours: Sequence[tuple[float, float]], span: tuple[float, float]) -> str:
     """The view whose requests coincide with our own clearly more often than chance; empty when none does.
 
     Chance is what the same intervals give when displaced within the recording `span`.

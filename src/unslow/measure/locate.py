@@ -64,22 +64,18 @@ def locate(
     """Rank the nodes of `incident` (its first `before` steps are before the alert); see the module."""
     well = range(before)
     felt = _reference(incident[target], normal.get(target), well) if target in incident else None
-    suffered = (
-        [max(0.0, _excess(incident[target], felt, step)) for step in _steps(incident[target])] if felt else []
-    )
+    suffered = [max(0.0, _excess(incident[target], felt, step)) for step in _steps(incident[target])] if felt else []
     worst = max(suffered, default=0.0)
     if felt is None or worst <= 0:
         return Ranking(suspects=_unranked(incident), excess=0.0, sigmas=0.0)
     weights = [value / worst if value >= SUFFERING * worst else 0.0 for value in suffered]
     quiet = [step for step, value in enumerate(suffered) if value < QUIET * worst]
     references = {
-        name: felt if name == target else _reference(node, normal.get(name), quiet)
-        for name, node in incident.items()
+        name: felt if name == target else _reference(node, normal.get(name), quiet) for name, node in incident.items()
     }
     served = sum(w * (incident[target].requests[step] or 0.0) for step, w in enumerate(weights))
     excess = {
-        name: _weighted(node, references[name], weights, () if name == target else quiet, name == target)
-        / served
+        name: _weighted(node, references[name], weights, () if name == target else quiet, name == target) / served
         for name, node in incident.items()
     }
     traffic = {
@@ -141,9 +137,7 @@ def _excess(node: Node, reference: _Reference, step: int) -> float:
     return (node.requests[step] or 0.0) * _deviation(node, reference, step)
 
 
-def _weighted(
-    node: Node, reference: _Reference, weights: Sequence[float], quiet: Sequence[int], target: bool
-) -> float:
+def _weighted(node: Node, reference: _Reference, weights: Sequence[float], quiet: Sequence[int], target: bool) -> float:
     """Requests times deviation beyond noise, over the suffering steps."""
     low, high = (0.0, 0.0) if target else (min(0.0, reference.low), max(0.0, reference.high))
     for step in quiet:
@@ -217,13 +211,9 @@ def _callers_first(target: str, calls: Calls, known: Mapping[str, float]) -> lis
 def _suspect(node: str, own: float, total: float, excess: float) -> Suspect:
     share = own / excess if excess > 0 else 0.0
     if own <= 0:
-        reason = (
-            "its callees explain all of its excess" if total > 0 else "no excess that the target would feel"
-        )
+        reason = "its callees explain all of its excess" if total > 0 else "no excess that the target would feel"
     else:
-        reason = (
-            f"explains {share:.0%} of the target's excess by itself, {total - own:.3g} more by its callees"
-        )
+        reason = f"explains {share:.0%} of the target's excess by itself, {total - own:.3g} more by its callees"
     return Suspect(node=node, own=own, total=total, share=share, reason=reason)
 
 

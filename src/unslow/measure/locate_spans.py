@@ -92,9 +92,7 @@ def _stretches(spans: Iterable[Span]) -> list[_Stretch]:
     found: list[_Stretch] = []
     for at, (span, own_ns) in enumerate(zip(forest.spans, self_times_ns(forest), strict=True)):
         callees = sorted(
-            forest.spans[child].service
-            for child in forest.children[at]
-            if forest.spans[child].service != span.service
+            forest.spans[child].service for child in forest.children[at] if forest.spans[child].service != span.service
         )
         found.append(_Stretch(span.service, span.name, callees[0] if callees else "", own_ns))
     return found

@@ -14,4 +14,4 @@ def shape(text: str) -> str:
     """`SELECT * FROM t WHERE a = 'x' AND b IN (1, 2)` -> `SELECT * FROM t WHERE a = ? AND b IN (?)`."""
     text = STRING.sub("?", text[:LONGEST])
     text = NUMBER.sub("?", text)
-    return LIST.sub("(?)", " ".join(text.split())).rstrip("\"}; ")
+    return LIST.sub("(?)", " ".join(text.split())).rstrip('"}; ')

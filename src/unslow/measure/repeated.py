@@ -7,7 +7,9 @@ import re
 from unslow.evidence.queries import Queries, Statement
 from unslow.evidence.sockets import Sockets
 
-CONTROL = re.compile(r"\s*(begin|commit|rollback|start|savepoint|release|set|reset|show|discard|deallocate)\b", re.IGNORECASE)
+CONTROL = re.compile(
+    r"\s*(begin|commit|rollback|start|savepoint|release|set|reset|show|discard|deallocate)\b", re.IGNORECASE
+)
 """Transaction and session control comes with every piece of work; it is not a question asked again."""
 
 

@@ -37,9 +37,7 @@ def summarise(
     with variables). `excluded` are counts of the reader, to which those of the trees are added.
     """
     forest = plant(spans)
-    entries = [
-        at for at in _entries(forest, target_service) if path is None or serves(forest.spans[at], path)
-    ]
+    entries = [at for at in _entries(forest, target_service) if path is None or serves(forest.spans[at], path)]
     members = _members(forest, entries)
     operations, folded = _operations(forest, entries, members)
     gaps = _network_gaps_ns(forest, members)
@@ -81,8 +79,7 @@ def _route_matches(route: str, path: str) -> bool:
     if len(wanted) != len(given) or not _ROUTE_VARIABLE.search(route):
         return False
     return all(
-        bool(got) if _ROUTE_VARIABLE.fullmatch(part) else part == got
-        for part, got in zip(wanted, given, strict=True)
+        bool(got) if _ROUTE_VARIABLE.fullmatch(part) else part == got for part, got in zip(wanted, given, strict=True)
     )
 
 
@@ -106,9 +103,7 @@ def _members(forest: Forest, entries: Sequence[int]) -> list[int]:
     return [at for entry in entries for at in forest.below(entry)]
 
 
-def _operations(
-    forest: Forest, entries: Sequence[int], members: Sequence[int]
-) -> tuple[tuple[Operation, ...], int]:
+def _operations(forest: Forest, entries: Sequence[int], members: Sequence[int]) -> tuple[tuple[Operation, ...], int]:
     """The largest operations by critical-path time, and how many spans are in none of them."""
     calls: dict[_Key, list[int]] = defaultdict(list)
     for at in members:
@@ -120,8 +115,7 @@ def _operations(
     own = self_times_ns(forest)
     ranked = sorted(calls, key=lambda key: (-critical[key], -len(calls[key]), key))
     rows = tuple(
-        _operation(forest, key, calls[key], own, critical[key], len(entries))
-        for key in ranked[:MAX_OPERATIONS]
+        _operation(forest, key, calls[key], own, critical[key], len(entries)) for key in ranked[:MAX_OPERATIONS]
     )
     return rows, sum(len(calls[key]) for key in ranked[MAX_OPERATIONS:])
 

@@ -193,9 +193,7 @@ def _name(frame: Frame) -> str:
     return label(frame) if is_application(frame) else dotted(frame)
 
 
-def _application_place(
-    stack: Sequence[Frame], index: int, state: str, generic: str, library: Frame | None
-) -> Place:
+def _application_place(stack: Sequence[Frame], index: int, state: str, generic: str, library: Frame | None) -> Place:
     frame = stack[index]
     where = label(frame)
     if frame.file.endswith(TEMPLATE_FILES) or frame.file.startswith("<template"):
@@ -247,11 +245,7 @@ def _called_kind(calls: str) -> Kind | None:
 
 
 def _server_place(stack: Sequence[Frame], index: int, generic: str, library: Frame | None) -> Place:
-    if (
-        generic == "socket"
-        or (generic and _reads_ahead(stack))
-        or bare(stack[index].function) == "wait_for_data"
-    ):
+    if generic == "socket" or (generic and _reads_ahead(stack)) or bare(stack[index].function) == "wait_for_data":
         return Place("client_io", "reading from and writing to the client")
     path = library_path(library.file) if library else None
     if library and path and (is_installed(library.file) or package(path) in SERIALIZERS):
@@ -308,6 +302,5 @@ def _retries(frame: Frame) -> bool:
 def _tries(stack: Sequence[Frame]) -> int:
     """How deep urllib3's `urlopen` called itself: it does so to try again."""
     return sum(
-        bare(frame.function) == "urlopen" and library_path(frame.file) == "urllib3/connectionpool.py"
-        for frame in stack
+        bare(frame.function) == "urlopen" and library_path(frame.file) == "urllib3/connectionpool.py" for frame in stack
     )

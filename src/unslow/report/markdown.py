@@ -39,7 +39,8 @@ def _lines(diagnosis: Diagnosis) -> Iterator[str]:
     missing += [(p.name, f"{p.missing}. To enable: {p.remedy}") for p in diagnosis.probes if p.result != "ok"]
     yield from _section("Could not be checked", missing)
     yield from _section(
-        "Evidence", [(e.id, f"{e.title}: {_value(e.value)} {e.unit} (n {e.n}); by hand: {e.command}") for e in diagnosis.evidence]
+        "Evidence",
+        [(e.id, f"{e.title}: {_value(e.value)} {e.unit} (n {e.n}); by hand: {e.command}") for e in diagnosis.evidence],
     )
 
 
@@ -62,12 +63,16 @@ def _account(diagnosis: Diagnosis) -> Iterator[str]:
         yield "| line | before | now | excess | share | 95 % interval |"
         yield "|---|--:|--:|--:|--:|--:|"
     for line in readable(account.lines):
-        times = ms(line.now_ms) if total_only else f"{ms(line.before_ms)} | {ms(line.now_ms)} | {signed(line.excess_ms)}"
+        times = (
+            ms(line.now_ms) if total_only else f"{ms(line.before_ms)} | {ms(line.now_ms)} | {signed(line.excess_ms)}"
+        )
         yield f"| {line.kind}: {_text(line.where.place)} | {times} | {percent(line.share)} | {interval(line.interval_ms)} |"
     left = ms(account.unexplained_ms) if total_only else f" | | {signed(account.unexplained_ms)}"
     yield f"| *unexplained* | {left} | {percent(unexplained_share(account))} | |"
     whole = (
-        ms(account.now_ms) if total_only else f"{ms(account.before_ms)} | {ms(account.now_ms)} | {signed(account.excess_ms)}"
+        ms(account.now_ms)
+        if total_only
+        else f"{ms(account.before_ms)} | {ms(account.now_ms)} | {signed(account.excess_ms)}"
     )
     yield f"| **total** | {whole} | {percent(1.0)} | {interval(account.interval_ms)} |"
     yield ""

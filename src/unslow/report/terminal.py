@@ -40,7 +40,9 @@ def render(diagnosis: Diagnosis, *, width: int | None = None, colour: bool = Fal
     _listed(console, "Checked and clear", [(one.check, one.because) for one in diagnosis.clear])
     missing = [(one.check, f"{one.missing}. To enable: {one.remedy}") for one in diagnosis.skipped]
     missing += [
-        (probe.name, f"{probe.missing}. To enable: {probe.remedy}") for probe in diagnosis.probes if probe.result != "ok"
+        (probe.name, f"{probe.missing}. To enable: {probe.remedy}")
+        for probe in diagnosis.probes
+        if probe.result != "ok"
     ]
     _listed(console, "Could not be checked", missing)
     if diagnosis.redacted:
@@ -71,7 +73,9 @@ def _account(console: Console, diagnosis: Diagnosis) -> None:
     left = ms(account.unexplained_ms) if total_only else signed(account.unexplained_ms)
     table.add_row(Text("unexplained", style="italic"), *blank, left, percent(unexplained_share(account)), "")
     table.add_section()
-    whole = [ms(account.now_ms)] if total_only else [ms(account.before_ms), ms(account.now_ms), signed(account.excess_ms)]
+    whole = (
+        [ms(account.now_ms)] if total_only else [ms(account.before_ms), ms(account.now_ms), signed(account.excess_ms)]
+    )
     table.add_row(Text("total", style="bold"), *whole, percent(1.0), interval(account.interval_ms))
     console.print(table)
     if total_only:

@@ -144,7 +144,8 @@ def orders() -> Response:
         customer = session.get(Customer, customer_id)
         rows = recent_orders(session, customer_id)
         large = session.scalar(
-            text("SELECT count(*) FROM orders WHERE customer_id = :id AND amount > :least"), {"id": customer_id, "least": 900}
+            text("SELECT count(*) FROM orders WHERE customer_id = :id AND amount > :least"),
+            {"id": customer_id, "least": 900},
         )
         if "count_visits" in OPTIONS:
             session.execute(text("UPDATE customers SET visits = visits + 1 WHERE id = :id"), {"id": customer_id})
@@ -156,7 +157,13 @@ def orders() -> Response:
         payment = payment_state(customer_id)
     if "discounts" in OPTIONS:
         listed = price_discounts(listed)
-    body = {"customer": customer.name if customer else "", "orders": listed, "large": large, "payment": payment, "summary": summary}
+    body = {
+        "customer": customer.name if customer else "",
+        "orders": listed,
+        "large": large,
+        "payment": payment,
+        "summary": summary,
+    }
     if "pretty" in OPTIONS:
         body["export"] = len(json.dumps([dict(enumerate(map(str, range(30)))) for _ in range(2600)], indent=1))
     if "careful_memory" in OPTIONS:
