@@ -37,7 +37,7 @@ def check(queries: Queries, account: Account) -> Finding | Clear | Skipped:
         title=f"no index serves a query on {table}",
         because=(
             f"{ms(total(lines))} a request in a plan that reads {plan.scanned_rows:,.0f} rows of {table}"
-            + (f" and keeps {plan.kept_ratio:.2%}" if plan.kept_ratio is not None else "")
+            + (f" and keeps {plan.kept_ratio * 100:.2g} %" if plan.kept_ratio is not None else "")
             + (
                 f"; with an index the planner's cost falls {plan.cost:,.0f} -> {plan.index_cost:,.0f}"
                 if plan.index_cost

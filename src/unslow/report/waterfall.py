@@ -59,4 +59,4 @@ def _rows(diagnosis: Diagnosis) -> list[tuple[str, float, float, str]]:
 
 def _short(text: str) -> str:
     text = plain(text)
-    return text if len(text) <= 46 else text[:45] + "…"
+    return text if len(text) <= 42 else text[:41] + "…"

@@ -1,0 +1,23 @@
+from __future__ import annotations
+
+from tests import samples
+from tests.evidences import evidence
+from unslow.diagnose import diagnose
+
+
+def test_what_how_much_why_and_what_to_do() -> None:
+    said = diagnose(samples.slow()).headline
+    assert said.startswith("http://127.0.0.1:8000/things takes 100 ms on average: no index serves a query on parcel (")
+    assert said.endswith("Next: CREATE INDEX ON parcel (owner, sent).")
+
+
+def test_by_how_much_against_a_baseline() -> None:
+    assert "100 ms on average, 91 ms more than its baseline" in diagnose(samples.slow(reference=samples.healthy())).headline
+
+
+def test_healthy() -> None:
+    assert diagnose(samples.healthy()).headline.endswith("is healthy: 9 ms on average, and nothing stands out.")
+
+
+def test_nothing_known() -> None:
+    assert "nothing can be said" in diagnose(evidence()).headline
