@@ -12,7 +12,10 @@ def test_what_how_much_why_and_what_to_do() -> None:
 
 
 def test_by_how_much_against_a_baseline() -> None:
-    assert "100 ms on average, 91 ms more than its baseline" in diagnose(samples.slow(reference=samples.healthy())).headline
+    assert (
+        "100 ms on average, 91 ms more than its baseline"
+        in diagnose(samples.slow(reference=samples.healthy())).headline
+    )
 
 
 def test_healthy() -> None:

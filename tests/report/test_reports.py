@@ -53,7 +53,20 @@ def test_the_published_schema_is_the_codes() -> None:
 
 def test_the_contracts_keys_are_there() -> None:
     whole = json.loads(document.render(diagnose(samples.slow())))
-    keys = ["schema", "target", "window", "reference", "headline", "verdict", "account", "causes", "clear", "skipped", "evidence", "probes"]
+    keys = [
+        "schema",
+        "target",
+        "window",
+        "reference",
+        "headline",
+        "verdict",
+        "account",
+        "causes",
+        "clear",
+        "skipped",
+        "evidence",
+        "probes",
+    ]
     assert set(keys) <= set(whole)
     account = ["before_ms", "now_ms", "excess_ms", "unexplained_ms", "interval_ms", "requests", "lines"]
     assert set(account) <= set(whole["account"])
