@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from tests.checks.verbs import account, finds, is_clear, line, peer, sockets
+from unslow.ranking import SURE_ENOUGH
 
 
 def test_a_call_that_dominates() -> None:
@@ -10,7 +11,7 @@ def test_a_call_that_dominates() -> None:
         account=account(line("downstream", "calls to billing", 70.0, detail="127.0.0.1:9000")),
         sockets=sockets(peer(busy_mean=1.4)),
     )
-    assert found.confidence > 0.6
+    assert found.confidence < SURE_ENOUGH, "a queue is not the consequence of what may be normal"
 
 
 def test_a_normal_call_without_a_reference() -> None:

@@ -31,7 +31,8 @@ def check(account: Account, sockets: Sockets | None = None) -> Finding | Clear:
         because=f"{measured}; {ms(total((top,)))} of it in {top.place}",
         place=top.place,
         claims=claim(account, lines),
-        confidence=0.7 if account.has_reference or (peer and peer.busy_mean is not None) else 0.5,
+        # Without a reference this may be its normal time: a queue is then not its consequence.
+        confidence=0.7 if account.has_reference else 0.55,
         next_steps=(
             f"diagnose the called service in the same way: unslow diagnose http://{top.detail or 'ITS-ADDRESS'}/",
             "meanwhile give the call a timeout below the caller's own, or answer without it",

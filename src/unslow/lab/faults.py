@@ -45,8 +45,7 @@ FAULTS: dict[str, Fault] = {
     "pool_exhausted": Fault(
         title="one database connection a worker, held while payments are asked",
         options=("one_connection",),
-        payments={"PAYMENTS_DELAY_S": "0.02"},
-        rate=52.0,
+        rate=60.0,
     ),
     "slow_downstream": Fault(title="the payments service is slow", payments={"PAYMENTS_DELAY_S": "0.085"}),
     "retry_storm": Fault(
@@ -58,8 +57,7 @@ FAULTS: dict[str, Fault] = {
     "workers_saturated": Fault(
         title="two sync workers for the traffic of five",
         workers=("--worker-class", "sync", "--workers", "2"),
-        payments={"PAYMENTS_DELAY_S": "0.03"},
-        rate=39.0,
+        rate=68.0,
     ),
     "slow_client_blocks_worker": Fault(
         title="slow clients hold the sync workers",

@@ -9,7 +9,7 @@ import time
 from flask import Flask, Response, jsonify
 
 app = Flask(__name__)
-DELAY_S = float(os.environ.get("PAYMENTS_DELAY_S", "0.002"))
+DELAY_S = float(os.environ.get("PAYMENTS_DELAY_S", "0.012"))
 STALL_S = float(os.environ.get("PAYMENTS_STALL_S", "0"))
 
 
