@@ -22,17 +22,22 @@ from unslow.measure.log_shapes import shape
 LARGEST_TAIL = 64 * 1024 * 1024
 """During a diagnosis only the end of a log is read."""
 MOST_SHAPES = 200
-STATEMENT = re.compile(
-    rb"(?:duration: ([0-9.]+) ms\s+(?:statement|execute [^:\n]*|parse [^:\n]*|bind [^:\n]*): )"
+TIMED = (
+    rb"duration: ([0-9.]+) ms\s+(?:statement|execute [^:\n]*|parse [^:\n]*|bind [^:\n]*): "
     rb"([^\n]*(?:\n[\t ][^\n]*)*)"
-    rb"|(?i:slow[ _-]?(?:query|sql|statement))[^0-9\n]{0,40}([0-9.]+)\s*(ms|us|s)\b[^A-Za-z\n]{0,12}([^\n]*)"
 )
-"""PostgreSQL's duration line with its continuation lines, or a line that says slow query, a time and a statement."""
+"""PostgreSQL's duration line with its continuation lines."""
+CALLED_SLOW = rb"(?i:slow[ _-]?(?:query|sql|statement))[^0-9\n]{0,40}([0-9.]+)\s*(ms|us|s)\b[^A-Za-z\n]{0,12}([^\n]*)"
+"""A line that says slow query, a time and a statement."""
+OF_DATABASE = re.compile(TIMED)
+OF_ANY = re.compile(TIMED + b"|" + CALLED_SLOW)
+BEGINNING = 1 << 20
+"""A database's log is recognised by its first MiB: there the quick pattern, which begins with a word, is enough."""
 FIRST_UNIT_S = {b"ms": 1e-3, b"us": 1e-6, b"s": 1.0}
 DIGITS = bytes.maketrans(b"0123456789", b"0000000000")
 
 
-@dataclass
+@dataclass(slots=True)
 class Sum:
     text: str
     line: int
@@ -116,13 +121,15 @@ def _summed(files: Sequence[Path], tail: int | None) -> SlowLog:
 
 def _add(content: mmap.mmap, start: int, sums: dict[bytes, Sum]) -> int:
     """Adds the statements of one file; returns how many lines named one."""
+    beginning = content[start : start + BEGINNING]
+    of_database = bool(OF_DATABASE.search(beginning)) and not re.search(CALLED_SLOW, beginning)
     number = 0
-    for match in STATEMENT.finditer(content, start):
+    for match in (OF_DATABASE if of_database else OF_ANY).finditer(content, start):
         number += 1
-        took, text, other_took, unit, other_text = match.groups()
+        took, text = match.group(1, 2)
         if text is None:
-            seconds = _number(other_took) * FIRST_UNIT_S[unit]
-            text = other_text
+            took, unit, text = match.group(3, 4, 5)
+            seconds = _number(took) * FIRST_UNIT_S[unit]
         else:
             seconds = _number(took) * 1e-3
         key = text.translate(DIGITS)
