@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 
@@ -15,7 +17,10 @@ from unslow.lab import processes
 ROWS = 1_000_000
 VERSION = "2"
 """Of the content: another one is filled anew."""
+STOP_NOW = signal.SIGINT
+"""PostgreSQL's fast shutdown; on SIGTERM it would wait for its clients to go."""
 
+CREATE_INDEX = "CREATE INDEX IF NOT EXISTS orders_by_customer ON orders (customer_id, created)"
 FILL = f"""
 CREATE EXTENSION pg_stat_statements;
 CREATE TABLE customers (id int PRIMARY KEY, name text NOT NULL, visits int NOT NULL) WITH (fillfactor = 40);
@@ -25,7 +30,7 @@ INSERT INTO products SELECT i, 'product ' || i FROM generate_series(1, 2000) i;
 CREATE TABLE orders (id int PRIMARY KEY, customer_id int NOT NULL, created int NOT NULL, amount int NOT NULL,
                      product_id int NOT NULL);
 INSERT INTO orders SELECT i, i % 5000 + 1, i, i % 977, (i / 5000) % 2000 + 1 FROM generate_series(1, {ROWS}) i;
-CREATE INDEX orders_by_customer ON orders (customer_id, created);
+{CREATE_INDEX};
 VACUUM ANALYZE;
 """
 
@@ -52,48 +57,41 @@ class Database:
     def set_index(self, *, there: bool) -> None:
         with psycopg.connect(self.dsn, autocommit=True) as connection:
             if there:
-                connection.execute("CREATE INDEX IF NOT EXISTS orders_by_customer ON orders (customer_id, created)")
+                connection.execute(CREATE_INDEX)
             else:
                 connection.execute("DROP INDEX IF EXISTS orders_by_customer")
 
     def stop(self) -> None:
-        processes.stop(self._process)
+        processes.stop(self._process, how=STOP_NOW)
 
 
 def _template() -> Path:
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    release = processes.postgres_folder()
-    major = subprocess.run(
-        [release / "postgres", "--version"], capture_output=True, text=True, check=True
-    ).stdout.split()[2]
-    return cache / "unslow" / "lab" / f"postgres-{major}-{VERSION}"
+    server = processes.postgres_folder() / "postgres"
+    words = subprocess.run([server, "--version"], capture_output=True, text=True, check=True).stdout.split()
+    return processes.cache_folder() / f"postgres-{words[2]}-{VERSION}"
 
 
 def _fill(template: Path) -> None:
-    """Make the data folder in a temporary place and move it, so that a broken one is never used."""
-    import tempfile
-
+    """Make the data folder elsewhere and rename it, so that neither a broken nor a half one is ever used."""
     template.parent.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="unslow-fill-"))
-    port = processes.free_port()
+    beside = template.with_name(f"{template.name}.{os.getpid()}")
+    try:
+        _fill_in(folder)
+        shutil.move(folder / "data", beside)
+        if not template.exists():  # else another shop was quicker
+            beside.rename(template)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(beside, ignore_errors=True)
+
+
+def _fill_in(folder: Path) -> None:
     user = processes.as_other_user(folder)
-    subprocess.run(
-        [
-            *user,
-            processes.postgres_folder() / "initdb",
-            "-D",
-            folder / "data",
-            "-U",
-            "shop",
-            "-A",
-            "trust",
-            "--no-sync",
-            "-E",
-            "UTF8",
-        ],
-        check=True,
-        stdout=subprocess.DEVNULL,
-    )
+    initdb: list[str | Path] = [*user, processes.postgres_folder() / "initdb", "-D", folder / "data"]
+    choices = ["-U", "shop", "-A", "trust", "--no-sync", "-E", "UTF8"]
+    subprocess.run([*initdb, *choices], check=True, stdout=subprocess.DEVNULL)
+    port = processes.free_port()
     server = _start(folder, port, folder / "log", as_user=user)
     try:
         dsn = f"postgresql://shop@127.0.0.1:{port}/postgres"
@@ -103,9 +101,7 @@ def _fill(template: Path) -> None:
                 if statement.strip():
                     connection.execute(statement)
     finally:
-        processes.stop(server, patience_s=30.0)
-    shutil.move(folder / "data", template)
-    shutil.rmtree(folder)
+        processes.stop(server, how=STOP_NOW, patience_s=30.0)
 
 
 def _start(folder: Path, port: int, log: Path, *, as_user: list[str] | None = None) -> subprocess.Popen[bytes]:
@@ -122,7 +118,8 @@ def _start(folder: Path, port: int, log: Path, *, as_user: list[str] | None = No
         "jit": "off",
     }
     words = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
-    return processes.start([*user, processes.postgres_folder() / "postgres", "-D", folder / "data", *words], log)
+    server = processes.postgres_folder() / "postgres"
+    return processes.start([*user, server, "-D", folder / "data", *words], log, orphaned=STOP_NOW)
 
 
 def _wait(dsn: str) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import random
 import socket
 import sys
 import threading
@@ -43,26 +45,24 @@ def list_keys() -> None:
 
 
 def slow_clients() -> None:
-    """Two clients at a time that take seconds to send their request."""
-    threads = [threading.Thread(target=_trickle, daemon=True) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    """Clients that come one by one, at no fixed pace, and take a third of a second to send their request."""
+    chance = random.Random(5)
+    while True:
+        time.sleep(chance.expovariate(SLOW_CLIENTS_PER_S))
+        threading.Thread(target=_trickle, daemon=True).start()
+
+
+SLOW_CLIENTS_PER_S = 7.3
 
 
 def _trickle() -> None:
     head = b"GET /health HTTP/1.1\r\nHost: shop\r\nX-Device: " + b"a" * 20 + b"\r\nConnection: close\r\n\r\n"
-    while True:
-        try:
-            with socket.create_connection(("127.0.0.1", int(os.environ["ORDERS_PORT"])), timeout=10) as line:
-                for start in range(0, len(head), 10):
-                    line.sendall(head[start : start + 10])
-                    time.sleep(0.04)
-                line.recv(1000)
-        except OSError:
-            time.sleep(0.05)  # the workers were restarted: come again
-        time.sleep(0.02)
+    port = int(os.environ["ORDERS_PORT"])
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=10) as line:
+        for start in range(0, len(head), 10):
+            line.sendall(head[start : start + 10])
+            time.sleep(0.035)
+        line.recv(1000)
 
 
 def slow_collector() -> None:
@@ -111,7 +111,8 @@ def names() -> None:
             wants_v4 = question[end - 4 : end - 2] == b"\0\x01"
             answer = b"\xc0\x0c\0\x01\0\x01\0\0\0\0\0\x04\x7f\0\0\x01" if wants_v4 else b""
             count = b"\0\x01" if wants_v4 else b"\0\0"
-            server.sendto(question[:2] + b"\x81\x80\0\x01" + count + b"\0\0\0\0" + question[12:end] + answer, asker)
+            head = question[:2] + b"\x81\x80\0\x01" + count + b"\0\0\0\0"
+            server.sendto(head + question[12:end] + answer, asker)
 
 
 def silent_names() -> None:

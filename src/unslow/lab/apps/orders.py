@@ -10,6 +10,7 @@ import random
 import socket
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import redis
@@ -18,12 +19,14 @@ from flask import Flask, Response, g, jsonify, request
 from prometheus_client import CollectorRegistry, Histogram, generate_latest, multiprocess
 from sqlalchemy import ForeignKey, NullPool, create_engine, event, select, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, object_session, relationship
+from stopwatch import Stopwatch  # type: ignore[import-not-found]  # it lies beside this file where it runs
 
 OPTIONS = frozenset(os.environ.get("SHOP_OPTIONS", "").split(","))
 PAYMENTS = os.environ["PAYMENTS_URL"]
 CUSTOMERS = 400
 
 app = Flask(__name__)
+watch = Stopwatch(Path(os.environ["SHOP_TIMES"]))
 log = logging.getLogger("shop")
 log.setLevel(logging.INFO)
 log.propagate = False
@@ -40,6 +43,12 @@ DURATION = Histogram(
     ["method", "route", "status"],
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0),
 )
+
+
+LARGE_ORDERS = text("SELECT count(*) FROM orders WHERE customer_id = :id AND amount > :least")
+COUNT_VISIT = text("UPDATE customers SET visits = visits + 1 WHERE id = :id")
+SUMMARY = text("SELECT count(*), sum(amount) FROM orders WHERE amount % 7 <> :rest")
+EXPORT = [dict(enumerate(map(str, range(30))))]
 
 
 class Base(DeclarativeBase):
@@ -117,6 +126,8 @@ def stop_timer(response: Response) -> Response:
     if request.url_rule is not None:
         labels = (request.method, request.url_rule.rule, str(response.status_code))
         DURATION.labels(*labels).observe(time.perf_counter() - g.started)
+        if request.url_rule.endpoint == "orders":
+            watch.add("request", time.perf_counter() - g.started)
     return response
 
 
@@ -139,24 +150,28 @@ def orders() -> Response:
     customer_id = int(request.args.get("customer") or random.randint(1, CUSTOMERS))
     if "unpooled" in OPTIONS:
         check_features()
-    summary = customer_summary(customer_id)
+    with watch("summary"):
+        summary = customer_summary(customer_id)
     with Session(engine, expire_on_commit=False) as session:
+        with watch("connection"):
+            session.connection()
         customer = session.get(Customer, customer_id)
-        rows = recent_orders(session, customer_id)
-        large = session.scalar(
-            text("SELECT count(*) FROM orders WHERE customer_id = :id AND amount > :least"),
-            {"id": customer_id, "least": 900},
-        )
+        with watch("listing"):
+            rows = recent_orders(session, customer_id)
+            large = session.scalar(LARGE_ORDERS, {"id": customer_id, "least": 900})
         if "count_visits" in OPTIONS:
-            session.execute(text("UPDATE customers SET visits = visits + 1 WHERE id = :id"), {"id": customer_id})
-            session.commit()
-        listed = [[row.id, row.amount, product_name(row)] for row in rows]
+            with watch("visit"):
+                session.execute(COUNT_VISIT, {"id": customer_id})
+                session.commit()
+        with watch("products"):
+            listed = [[row.id, row.amount, product_name(row)] for row in rows]
         if "one_connection" in OPTIONS:
             payment = payment_state(customer_id)
     if "one_connection" not in OPTIONS:
         payment = payment_state(customer_id)
     if "discounts" in OPTIONS:
-        listed = price_discounts(listed)
+        with watch("pricing"):
+            listed = price_discounts(listed)
     body = {
         "customer": customer.name if customer else "",
         "orders": listed,
@@ -165,10 +180,13 @@ def orders() -> Response:
         "summary": summary,
     }
     if "pretty" in OPTIONS:
-        body["export"] = len(json.dumps([dict(enumerate(map(str, range(30)))) for _ in range(2600)], indent=1))
+        with watch("export"):
+            body["export"] = len(json.dumps(EXPORT * 2600, indent=1))
     if "careful_memory" in OPTIONS:
-        free_memory()
-    log.info("orders of customer %s listed", customer_id)
+        with watch("memory"):
+            free_memory()
+    with watch("log"):
+        log.info("orders of customer %s listed", customer_id)
     return jsonify(body)
 
 
@@ -192,17 +210,17 @@ def customer_summary(customer_id: int) -> Any:
     if known is not None:
         return json.loads(known)
     with engine.connect() as connection:
-        total = connection.execute(
-            text("SELECT count(*), sum(amount) FROM orders WHERE amount % 7 <> :rest"), {"rest": customer_id % 7}
-        ).one()
+        total = connection.execute(SUMMARY, {"rest": customer_id % 7}).one()
     summary = {"count": int(total[0]), "sum": int(total[1] or 0)}
     cache.set(key, json.dumps(summary), ex=3600)
     return summary
 
 
 def check_features() -> None:
-    for _ in range(10):
-        with engine.connect() as connection:
+    for _ in range(18):
+        with watch("connection"):
+            connection = engine.connect()
+        with connection:
             connection.execute(text("SELECT 1"))
 
 
@@ -220,9 +238,10 @@ def product_name(order: Order) -> str:
 
 
 def payment_state(customer_id: int) -> str:
-    if "impatient" in OPTIONS:
-        return payment_with_retries(customer_id)
-    return str(requests.get(f"{PAYMENTS}/state/{customer_id}", timeout=10).json()["state"])
+    with watch("payment"):
+        if "impatient" in OPTIONS:
+            return payment_with_retries(customer_id)
+        return str(requests.get(f"{PAYMENTS}/state/{customer_id}", timeout=10).json()["state"])
 
 
 def payment_with_retries(customer_id: int) -> str:
