@@ -9,7 +9,7 @@ the stack's line, not added to it. The rest belongs to the stack: innermost know
 from __future__ import annotations
 
 from collections import defaultdict
-from math import sqrt
+from math import hypot, sqrt
 
 import msgspec
 
@@ -145,13 +145,14 @@ def _has_database(evidence: Evidence) -> bool:
 
 def _part(line: LineKey, share: Share, in_app: Estimate) -> Part:
     seconds = share.ratio * in_app.mean_s
-    sampling = seconds / sqrt(share.hits) if share.hits else 0.0
+    # With less than one reading it is as uncertain as it is large.
+    sampling = seconds / sqrt(max(1.0, share.hits))
     scaling = share.ratio * in_app.se_s
     return Part(
         kind=line.kind,
         place=line.place,
         seconds=seconds,
-        se_s=sqrt(sampling**2 + scaling**2),
+        se_s=hypot(sampling, scaling),
         evidence=("profile",),
         detail=line.detail,
     )
