@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.test_shop import _processes_of
+from tests.lab.leftovers import processes_of
 from unslow.lab.shop import Lab
 
 pytestmark = pytest.mark.lab
@@ -48,9 +48,15 @@ def test_a_fault_costs_what_it_should(lab: Lab, faults: tuple[str, ...]) -> None
     assert all(cost_ms >= INJECTED_MS for cost_ms in told.injected.values()), told.injected
 
 
-def started(*words: str) -> tuple[subprocess.Popen[str], Path]:
-    """The shop in a process of its own, when its addresses are printed, and its folder."""
-    folder = Path(tempfile.mkdtemp(prefix="unslow-test-"))  # below /tmp, where PostgreSQL's user may look
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """Directly below the temporary folder, where PostgreSQL's user may look, too."""
+    with tempfile.TemporaryDirectory(prefix="unslow-test-", ignore_cleanup_errors=True) as path:
+        yield Path(path)
+
+
+def started(folder: Path, *words: str) -> subprocess.Popen[str]:
+    """The shop in a process of its own, as soon as its addresses are printed."""
     process = subprocess.Popen(
         [sys.executable, "-m", "unslow.lab", "--baseline", "0", "--directory", folder, *words],
         stdout=subprocess.PIPE,
@@ -60,32 +66,32 @@ def started(*words: str) -> tuple[subprocess.Popen[str], Path]:
     for line in process.stdout:
         if line.startswith("redis"):
             break
-    return process, folder
+    return process
 
 
 def all_gone(folder: Path, patience_s: float = 15.0) -> bool:
     deadline = time.monotonic() + patience_s
-    while _processes_of(folder) and time.monotonic() < deadline:
+    while processes_of(folder) and time.monotonic() < deadline:
         time.sleep(0.1)
-    return not _processes_of(folder)
+    return not processes_of(folder)
 
 
-def test_nothing_outlives_a_shop_that_is_killed() -> None:
-    process, folder = started("--fault", "lock_wait")
-    assert len(_processes_of(folder)) >= 6
+def test_nothing_outlives_a_shop_that_is_killed(folder: Path) -> None:
+    process = started(folder, "--fault", "lock_wait")
+    assert len(processes_of(folder)) >= 6
     process.kill()
     process.wait()
-    assert all_gone(folder), _processes_of(folder)
+    assert all_gone(folder), processes_of(folder)
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM], ids=["interrupted", "terminated"])
-def test_nothing_outlives_a_shop_that_is_told_to_stop(how: signal.Signals) -> None:
-    process, folder = started()
+def test_nothing_outlives_a_shop_that_is_told_to_stop(folder: Path, how: signal.Signals) -> None:
+    process = started(folder)
     process.send_signal(how)
     rest, _ = process.communicate(timeout=30)
     assert process.returncode == (0 if how == signal.SIGINT else 128 + how)
     assert ("visitors:" in rest) == (how == signal.SIGINT)
-    assert not _processes_of(folder)
+    assert not processes_of(folder)
 
 
 def test_two_shops_stand_side_by_side(lab: Lab) -> None:
@@ -94,6 +100,6 @@ def test_two_shops_stand_side_by_side(lab: Lab) -> None:
 
 
 def test_the_terminal_interrupts_only_the_parent(lab: Lab) -> None:
-    groups = {os.getpgid(pid) for pid in _processes_of(lab.folder)}
+    groups = {os.getpgid(pid) for pid in processes_of(lab.folder)}
     assert groups
     assert os.getpgid(0) not in groups

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.lab.leftovers import processes_of
 from unslow import bundle, incident
 from unslow.diagnosis import Diagnosis
 from unslow.lab.faults import FAULTS
@@ -58,26 +58,10 @@ def test_nothing_is_blamed_without_a_fault(lab: Lab, fault: str, tmp_path: Path)
 def test_nothing_is_left_behind() -> None:
     with Lab() as shop:
         folder = shop.folder
-        assert _processes_of(folder)
+        assert processes_of(folder)
     assert not folder.exists()
-    assert not _processes_of(folder)
+    assert not processes_of(folder)
 
 
 def test_every_fault_has_a_title() -> None:
     assert all(fault.title for fault in FAULTS.values())
-
-
-def _processes_of(folder: Path) -> list[int]:
-    """Processes whose command line or working folder names the shop's folder."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if not entry.name.isdigit() or int(entry.name) == os.getpid():
-            continue
-        try:
-            command = (entry / "cmdline").read_bytes().decode("utf-8", "replace")
-            place = str((entry / "cwd").readlink())
-        except OSError:
-            continue  # it has just gone
-        if str(folder) in command or str(folder) in place:
-            found.append(int(entry.name))
-    return found

@@ -17,7 +17,7 @@ SETTLE_S = 2.0
 
 
 def main(words: list[str] | None = None) -> int:
-    """Exit code: 3 when this machine cannot make the fault."""
+    """Exit code: 3 when this machine cannot make the fault, 130 when interrupted before the shop was ready."""
     parser = argparse.ArgumentParser(prog="python -m unslow.lab", description=__doc__)
     parser.add_argument("--fault", action="append", default=[], choices=FAULTS, help="may be given twice")
     parser.add_argument("--rate", type=float, help="requests a second of the main route")
@@ -41,10 +41,11 @@ def main(words: list[str] | None = None) -> int:
         ) as lab:
             for name, url in lab.urls.items():
                 print(f"{name:12} {url}", flush=True)
-            time.sleep(SETTLE_S)
-            lab.mark()
-            _wait(arguments.seconds)
+            _watch(lab, arguments.seconds)
             print("\n".join(lines(lab.truth())))
+    except KeyboardInterrupt:
+        print("stopped before the shop was ready", file=sys.stderr)
+        return 130
     except FaultUnavailable as error:
         print(f"this machine cannot make that fault: {error}", file=sys.stderr)
         return 3
@@ -62,8 +63,10 @@ def lines(truth: Truth) -> list[str]:
     return told
 
 
-def _wait(seconds: float | None) -> None:
+def _watch(lab: Lab, seconds: float | None) -> None:
     try:
+        time.sleep(SETTLE_S)
+        lab.mark()
         if seconds is not None:
             time.sleep(seconds)
         while seconds is None:
