@@ -37,7 +37,7 @@ def looked(lab: Lab, tmp_path: Path) -> Diagnosis:
     return diagnosis
 
 
-@pytest.mark.parametrize("fault", ["missing_index", "slow_downstream", "pool_exhausted", "sync_logging"])
+@pytest.mark.parametrize("fault", ["missing_index", "slow_downstream", "lock_wait", "sync_logging"])
 def test_a_fault_is_real_and_found(lab: Lab, fault: str, tmp_path: Path) -> None:
     lab.switch((fault,))
     time.sleep(2.0)

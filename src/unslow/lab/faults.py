@@ -60,7 +60,7 @@ FAULTS: dict[str, Fault] = {
     "pool_exhausted": Fault(
         title="one database connection a worker, held while payments are asked",
         options=("one_connection",),
-        rate=60.0,
+        rate=70.0,
         parts=("connection",),
     ),
     "slow_downstream": Fault(
