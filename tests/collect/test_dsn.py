@@ -24,6 +24,9 @@ def process(folder: Path, environment: Mapping[str, str], *arguments: str) -> It
         deadline = time.monotonic() + 10
         while Path(f"/proc/{running.pid}/exe").resolve() != Path(sys.executable).resolve():
             assert time.monotonic() < deadline
+        # The kernel names the new program a moment before its arguments and its environment can be read.
+        while not Path(f"/proc/{running.pid}/cmdline").read_bytes().endswith(b"\0"):
+            assert time.monotonic() < deadline
         yield running.pid
     finally:
         running.kill()

@@ -189,18 +189,21 @@ def test_requests_beyond_the_connections_wait_and_the_wait_counts(monkeypatch: p
     assert max(found.wait_s) > 1.0
 
 
+def probing() -> list[str]:
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith("prober")]
+
+
 def test_stopping_does_not_wait_for_a_server_that_hangs() -> None:
     with counted(delay_s=60.0) as server:
         prober = Prober(f"http://127.0.0.1:{server.port}/", rate_per_s=20)
         prober.start()
         while not server.heads:
             time.sleep(0.01)
-        before = threading.active_count()
         prober.stop()
         deadline = time.monotonic() + 10
-        while threading.active_count() >= before and time.monotonic() < deadline:
+        while probing() and time.monotonic() < deadline:
             time.sleep(0.01)
-        assert not any(thread.name.startswith("prober") for thread in threading.enumerate())
+        assert not probing()
     assert prober.requests() == []
 
 

@@ -209,6 +209,8 @@ class Prober:
         def opened(connection: socket.socket) -> None:
             with self._lock:
                 self._under_way[number].connection = connection
+                if self._stop.is_set():  # `stop` has passed this one by, for it had no connection yet
+                    connection.shutdown(socket.SHUT_RDWR)
 
         return exchange(self._request, self._context, due_s, self._timeout_s, self._clock.now_s, opened)
 
