@@ -1,0 +1,70 @@
+"""Where a diagnosis looks: the options, and what they mean to it."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from unslow.commands import seconds
+from unslow.errors import BadUsage
+
+if TYPE_CHECKING:
+    from unslow.settings import Looking
+
+
+def add_sources(command: argparse.ArgumentParser) -> None:
+    sources = command.add_argument_group("sources (found by themselves where possible)")
+    sources.add_argument(
+        "--budget", type=seconds, default=30.0, metavar="TIME", help="time to look, e.g. 30s (default) or 1m"
+    )
+    sources.add_argument("--postgres", metavar="DSN", help="database login, instead of the application's own")
+    sources.add_argument("--redis", metavar="URL", help="cache address, instead of the application's own")
+    sources.add_argument(
+        "--log", type=Path, action="append", default=[], metavar="FILE", help="log file with slow queries"
+    )
+    sources.add_argument("--spans", type=Path, metavar="FILE", help="traces: OTLP, Jaeger or Zipkin JSON")
+    sources.add_argument(
+        "--otlp", type=int, metavar="PORT", help="listen for OTLP/HTTP traces on this loopback port meanwhile"
+    )
+    sources.add_argument("--prometheus", metavar="URL", help="Prometheus server that knows the time before")
+    sources.add_argument("--series", type=Path, metavar="FILE", help="saved series: at,mean_s,p99_s,requests_per_s")
+    sources.add_argument(
+        "--header", action="append", default=[], metavar="'NAME: VALUE'", help="sent with every request to the target"
+    )
+    sources.add_argument("--rate", type=float, metavar="N", help="own requests a second (default: adapts, at most 5)")
+    sources.add_argument("--no-metrics", action="store_true", help="do not read the target's /metrics page")
+    sources.add_argument("--no-database", action="store_true", help="do not log in to the database or the cache")
+    sources.add_argument("--no-profile", action="store_true", help="do not sample the workers' stacks")
+    sources.add_argument("--no-baseline", action="store_true", help="ignore a saved baseline")
+
+
+def looking_of(arguments: argparse.Namespace) -> Looking:
+    from unslow.settings import Looking
+
+    return Looking(
+        target=arguments.target,
+        budget_s=arguments.budget,
+        postgres=arguments.postgres,
+        redis=arguments.redis,
+        logs=tuple(arguments.log),
+        spans=arguments.spans,
+        otlp_port=arguments.otlp,
+        prometheus=arguments.prometheus,
+        series=arguments.series,
+        headers=headers_of(arguments.header),
+        rate_per_s=arguments.rate,
+        use_metrics=not arguments.no_metrics,
+        use_database=not arguments.no_database,
+        use_profile=not arguments.no_profile,
+        use_baseline=not arguments.no_baseline,
+    )
+
+
+def headers_of(lines: Sequence[str]) -> dict[str, str]:
+    pairs = [line.partition(":") for line in lines]
+    for name, colon, _ in pairs:
+        if not colon or not name.strip():
+            raise BadUsage(f"{name!r} is no header", "write it as 'Name: value'")
+    return {name.strip(): value.strip() for name, _, value in pairs}
