@@ -10,6 +10,7 @@ from __future__ import annotations
 import msgspec
 
 from unslow.evidence.cache import Cache
+from unslow.evidence.cluster import Cluster
 from unslow.evidence.cpu import Cpu, Memory
 from unslow.evidence.deploys import Deploys
 from unslow.evidence.logs import SlowLog
@@ -45,6 +46,8 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     spans: Spans | None = None
     series: Series | None = None
     deploys: Deploys | None = None
+    cluster: Cluster | None = None
+    """Only of a target in Kubernetes; its parts are sections to the checks under their own names."""
     items: tuple[Item, ...] = ()
     """One entry per fact that a line or a cause may cite, with the command a person would type."""
     probes: tuple[Probe, ...] = ()
