@@ -44,7 +44,8 @@ SHOWN_STACKS = 1500
 def diagnose(evidence: Evidence, *, skip: frozenset[str] = frozenset()) -> Diagnosis:
     """Run every check but those in `skip` on the evidence, and rank what they found."""
     the_account = account(evidence)
-    chosen = {name: check for name, check in checks.all_checks().items() if name not in skip}
+    known = checks.all_checks().items()
+    chosen = {name: check for name, check in known if name not in skip and checks.applies(check, evidence)}
     outcomes = {name: checks.run(check, evidence, the_account) for name, check in chosen.items()}
     findings = {name: outcome for name, outcome in outcomes.items() if isinstance(outcome, Finding)}
     clear = [ClearCheck(check=name, because=o.because) for name, o in outcomes.items() if isinstance(o, Clear)]

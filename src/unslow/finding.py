@@ -32,7 +32,8 @@ class Clear(msgspec.Struct, frozen=True):
 
 class Skipped(msgspec.Struct, frozen=True):
     missing: str
-    remedy: str
+    remedy: str = ""
+    """Empty: `missing` is the name of a section, and whoever runs the check knows why it is absent."""
 
 
 Outcome = Finding | Clear | Skipped

@@ -1,8 +1,9 @@
 """What can be diagnosed: one file per cause; the folder is the registry.
 
 A check is one function `check` whose parameters are the sections it needs: evidence sections by
-their names, and `account`. A parameter with a default is optional. Adding a cause adds a file here,
-a test and a page, and edits nothing.
+their names, parts of the cluster by theirs, and `account`. A parameter with a default is optional; a check
+that cannot go on without one of them returns `Skipped(section)` and the registry adds what is missing.
+Adding a cause adds a file here, a test and a page, and edits nothing.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from functools import cache
 from importlib import import_module
 
 from unslow.evidence import Evidence
+from unslow.evidence.cluster import Cluster
 from unslow.finding import Outcome, Skipped
 from unslow.measure.account import Account
 
@@ -34,8 +36,29 @@ REMEDIES = {
     "spans": "export traces in OTLP to unslow, or give it a file: --spans FILE",
     "series": "give unslow a Prometheus server or a saved series: --prometheus URL, --series FILE",
     "deploys": "run unslow on the machine that serves the URL",
+    "workload": "allow get and list on deployments, replicasets, statefulsets and daemonsets (group apps)",
+    "pods": "allow get and list on pods",
+    "nodes": "allow get and list on nodes (a ClusterRole)",
+    "events": "allow list on events, within an hour of the incident: the API server forgets them",
+    "services": "allow list on services and on endpointslices (group discovery.k8s.io)",
+    "autoscalers": "allow list on horizontalpodautoscalers (group autoscaling)",
+    "provisioning": "allow list on nodepools and nodeclaims (group karpenter.sh), where nodes are provisioned by Karpenter",
+    "quotas": "allow list on resourcequotas and limitranges",
+    "budgets": "allow list on poddisruptionbudgets (group policy)",
+    "policies": "allow list on networkpolicies (group networking.k8s.io)",
+    "dns": "give unslow a Prometheus server that scrapes CoreDNS, or allow a probe in the pod",
+    "network": "give unslow a Prometheus server with node_exporter's netstat, or allow a probe in the pod or on the node",
+    "mesh": "give unslow a Prometheus server that scrapes the mesh's proxies",
+    "cni": "allow list on daemonsets in kube-system",
+    "changes": "allow list on replicasets, configmaps and events, or give unslow the audit log",
+    "usage": "give unslow a Prometheus server with cAdvisor's metrics: --prometheus URL; or install metrics-server",
+    "throttling": "give unslow a Prometheus server with cAdvisor's metrics: --prometheus URL",
+    "pod latency": "give unslow a Prometheus server that scrapes the pods' request durations: --prometheus URL",
 }
 """How to enable each section; the general form, when the collector itself did not say better."""
+
+CLUSTER_PARTS = frozenset(Cluster.__struct_fields__) - {"context", "version"}
+"""Sections that only a target in Kubernetes has."""
 
 
 @cache
@@ -49,14 +72,30 @@ def explain(name: str) -> str:
     return inspect.cleandoc(import_module(f"{__name__}.{name}").__doc__ or "")
 
 
+def applies(check: Check, evidence: Evidence) -> bool:
+    """Whether the check can be about this kind of target: nobody misses nodes of a service that has no cluster."""
+    parameters = inspect.signature(check).parameters.values()
+    needed = {one.name for one in parameters if one.default is inspect.Parameter.empty}
+    return evidence.cluster is not None or not needed & CLUSTER_PARTS
+
+
 def run(check: Check, evidence: Evidence, account: Account | None) -> Outcome:
     """Call the check with the sections it names; an absent one that it needs makes it `Skipped`."""
     needs = inspect.signature(check).parameters
-    sections = {name: account if name == "account" else getattr(evidence, name) for name in needs}
+    sections = {name: account if name == "account" else _section(evidence, name) for name in needs}
     for name, section in sections.items():
         if section is None and needs[name].default is inspect.Parameter.empty:
             return _skipped(name, evidence)
-    return check(**sections)
+    outcome = check(**sections)
+    if isinstance(outcome, Skipped) and not outcome.remedy:
+        return _skipped(outcome.missing, evidence)
+    return outcome
+
+
+def _section(evidence: Evidence, name: str) -> object:
+    if name in CLUSTER_PARTS:
+        return getattr(evidence.cluster, name, None)
+    return getattr(evidence, name)
 
 
 def _skipped(section: str, evidence: Evidence) -> Skipped:
