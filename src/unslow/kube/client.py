@@ -63,7 +63,7 @@ class Client:
         self._lock = threading.Lock()
         plugin = Plugin(access.plugin, access) if access.plugin else None
         self.tls = _tls(access, plugin)
-        self._extensions = {"sni_hostname": access.server_name} if access.server_name else {}
+        self.extensions = {"sni_hostname": access.server_name} if access.server_name else {}
         self.http = httpx2.Client(
             base_url=access.server,
             verify=self.tls,
@@ -72,7 +72,7 @@ class Client:
             trust_env=False,  # proxies are chosen as kubectl does, in `config`
             headers=[("User-Agent", "unslow"), ("Accept", "application/json"), *access.impersonate.headers],
             timeout=TIMEOUT_S,
-            limits=httpx2.Limits(max_connections=connections, max_keepalive_connections=connections),
+            limits=httpx2.Limits(max_connections=64, max_keepalive_connections=connections),
         )
 
     def __enter__(self) -> Client:
@@ -93,24 +93,22 @@ class Client:
             raise Unreachable("no time was left to ask the API server", "give a longer --budget")
         return min(at_most, left)
 
-    def get(
-        self, path: str, type: type[T], parameters: Parameters | None = None, *, asked: str = ""
-    ) -> T:  # the builtin's name is what a reader expects of a decoder
-        return decoded(self.send("GET", path, parameters=parameters, asked=asked).content, type, path)
+    def get(self, path: str, type_: type[T], parameters: Parameters | None = None, *, asked: str = "") -> T:
+        return decoded(self.send("GET", path, parameters=parameters, asked=asked).content, type_, path)
 
     def text(self, path: str, parameters: Parameters | None = None, *, asked: str = "", timeout_s: float = 0) -> str:
         """A page that is no object: metrics, a node's or an application's answer through a proxy."""
         return self.send("GET", path, parameters=parameters, asked=asked, timeout_s=timeout_s).text
 
-    def post(self, path: str, body: object, type: type[T], *, asked: str = "", dry_run: bool = False) -> T:
+    def post(self, path: str, body: object, type_: type[T], *, asked: str = "", dry_run: bool = False) -> T:
         parameters = {"dryRun": "All"} if dry_run else None
-        return decoded(self.send("POST", path, body=body, parameters=parameters, asked=asked).content, type, path)
+        return decoded(self.send("POST", path, body=body, parameters=parameters, asked=asked).content, type_, path)
 
     def patch(
         self,
         path: str,
         body: object,
-        type: type[T],
+        type_: type[T],
         *,
         kind: str = MERGE,
         asked: str = "",
@@ -132,10 +130,10 @@ class Client:
             body["gracePeriodSeconds"] = grace_s
         self.send("DELETE", path, body=body, parameters={"dryRun": "All"} if dry_run else None)
 
-    def list(
+    def items(
         self,
         path: str,
-        type: type[T],
+        type_: type[T],
         *,
         fields: str = "",
         labels: str = "",
@@ -162,9 +160,9 @@ class Client:
                 query.pop("continue")
                 query.pop("limit")
                 whole = self.send("GET", path, parameters=query, asked=asked).content
-                yield from self._items(whole, type, path)[0][given:]
+                yield from self._page(whole, type_, path)[0][given:]
                 return
-            items, metadata = self._items(content, type, path)
+            items, metadata = self._page(content, type_, path)
             del content
             given += len(items)
             yield from items
@@ -172,16 +170,16 @@ class Client:
                 return
             query["continue"] = metadata.continue_
 
-    def _items(self, content: bytes, type: type[T], path: str) -> tuple[list[T], ListMeta]:
+    def _page(self, content: bytes, type_: type[T], path: str) -> tuple[list[T], ListMeta]:
         try:
-            page = _decoder(ListOf[type]).decode(content)  # type: ignore[valid-type]
+            page = _decoder(ListOf[type_]).decode(content)  # type: ignore[valid-type]
             return page.items or [], page.metadata
         except msgspec.ValidationError:
             raw = decoded(content, ListOf[msgspec.Raw], path)
         good = []
         for item in raw.items or ():
             try:
-                good.append(_decoder(type).decode(item))
+                good.append(_decoder(type_).decode(item))
             except msgspec.ValidationError:
                 self.damaged += 1
         return good, raw.metadata
@@ -227,11 +225,11 @@ class Client:
             return self.http.request(
                 method,
                 path,
-                params=parameters,  # type: ignore[arg-type]
+                params=parameters,
                 content=content,
                 headers=headers,
                 timeout=self.left_s(timeout_s),
-                extensions=self._extensions,
+                extensions=self.extensions,
             )
         except (httpx2.HTTPError, httpx2.InvalidURL, ssl.SSLError) as error:
             raise unreachable(self.access.server, asked, error) from error
@@ -246,6 +244,12 @@ class Client:
             return False
         time.sleep(pause)
         return True
+
+    def sent(self, response: httpx2.Response) -> None:
+        """Counts a request that was made on `http` itself."""
+        with self._lock:
+            self.requests += 1
+        self._noted(response)
 
     def _noted(self, response: httpx2.Response) -> None:
         self.audit_id = response.headers.get("Audit-Id", "")
@@ -272,7 +276,12 @@ class Client:
         timeout = httpx2.Timeout(TIMEOUT_S, read=quiet_s)
         try:
             with self.http.stream(
-                "GET", path, params=parameters, headers=headers, timeout=timeout, extensions=self._extensions  # type: ignore[arg-type]
+                "GET",
+                path,
+                params=parameters,
+                headers=headers,
+                timeout=timeout,
+                extensions=self.extensions,
             ) as response:
                 self._noted(response)
                 if response.status_code >= 400:
@@ -308,17 +317,18 @@ def unreachable(server: str, asked: str, error: Exception) -> Unreachable:
     )
 
 
-@lru_cache(maxsize=256)
-def _decoder(type: Any) -> msgspec.json.Decoder[Any]:
-    return msgspec.json.Decoder(type)
+_decoder: Any = lru_cache(maxsize=256)(msgspec.json.Decoder)
 
 
-def decoded(content: bytes, type: type[T], path: str) -> T:
+def decoded(content: bytes, type_: type[T], path: str) -> T:
     try:
-        answer: T = _decoder(type).decode(content)
+        answer: T = _decoder(type_).decode(content)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ApiError(
-            200, "Unreadable", f"the answer is not what was expected ({error})", asked=f"get {path}",
+            200,
+            "Unreadable",
+            f"the answer is not what was expected ({error})",
+            asked=f"get {path}",
             remedy="a proxy may have answered in place of the API server",
         ) from error
     return answer

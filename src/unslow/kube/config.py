@@ -11,7 +11,7 @@ import binascii
 import os
 from pathlib import Path
 from urllib.parse import urlsplit
-from urllib.request import getproxies_environment, proxy_bypass_environment
+from urllib.request import getproxies_environment, proxy_bypass
 
 import msgspec
 
@@ -189,20 +189,15 @@ def _paths(kubeconfig: Path | None) -> list[Path]:
 def _read(path: Path) -> _File:
     import yaml
 
+    # libyaml where it was built: ten times faster; both refuse to make objects.
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        return msgspec.convert(yaml.load(path.read_bytes(), Loader=_loader()) or {}, _File, strict=False)
+        return msgspec.convert(yaml.load(path.read_bytes(), Loader=loader) or {}, _File, strict=False)  # noqa: S506
     except (OSError, UnicodeDecodeError, yaml.YAMLError, msgspec.ValidationError) as error:
         # The parser quotes the file, which holds secrets: only the place is told.
         mark = getattr(error, "problem_mark", None)
         where = f"line {mark.line + 1}" if mark else str(error).partition(" - at ")[2] or type(error).__name__
         raise BadInput(f"kubeconfig {path} cannot be read ({where})", "`kubectl config view` shows the fault") from None
-
-
-def _loader() -> type:
-    """libyaml's safe loader where it was built: ten times faster."""
-    import yaml
-
-    return getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 def _of_files(merged: _Merged, paths: list[Path], wanted: str) -> Access:
@@ -219,7 +214,9 @@ def _of_files(merged: _Merged, paths: list[Path], wanted: str) -> Access:
     cluster, cluster_folder = merged.clusters[context.cluster]
     user, folder = merged.users.get(context.user, (_User(), Path()))
     if user.auth_provider and not (user.exec_ or user.token or user.token_file):
-        raise BadInput(f"user {context.user!r} logs in by auth-provider, which Kubernetes removed", "use an exec plugin")
+        raise BadInput(
+            f"user {context.user!r} logs in by auth-provider, which Kubernetes removed", "use an exec plugin"
+        )
     return Access(
         server=_server(cluster, context.cluster),
         namespace=context.namespace or "default",
@@ -272,7 +269,7 @@ def proxy_of(server: str) -> str | None:
     if host == "localhost" or host == "::1" or host.startswith("127."):
         return None
     proxies = getproxies_environment()
-    if proxy_bypass_environment(host, proxies):
+    if proxy_bypass(host):
         return None
     return proxies.get(parts.scheme) or proxies.get("all")
 
