@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import msgspec
 
-from tests.checks.verbs import account, finds, is_clear, line, sockets
+from tests.checks.verbs import account, finds, is_clear, line, server, sockets
+from tests.evidences import evidence
 from unslow.checks import all_checks
 from unslow.evidence.requests import RouteTimer, Timers
 from unslow.evidence.window import Window
@@ -50,3 +51,12 @@ def test_a_rise_within_the_minute_that_the_kernel_remembers() -> None:
 def test_a_service_that_was_idle_a_minute_ago_has_no_past() -> None:
     started = msgspec.structs.replace(sockets(), closings_per_s=60.0, earlier_closings_per_s=0.2)
     assert isinstance(all_checks()["traffic_surge"](account=account(QUEUE), window=WINDOW, sockets=started), Skipped)
+
+
+def test_where_the_slots_fell_by_more_the_traffic_is_not_the_cause() -> None:
+    earlier = msgspec.structs.replace(
+        evidence(server=server(workers=4, threads=4)), sockets=msgspec.structs.replace(sockets(), requests_per_s=30.0)
+    )
+    here = {"account": account(QUEUE, rate=60.0), "window": WINDOW, "reference": earlier}
+    is_clear("traffic_surge", **here, server=server(workers=1, threads=1))
+    finds("traffic_surge", 70.0, **here, server=server(workers=4, threads=4))

@@ -83,3 +83,17 @@ def test_traffic_that_is_not_ours_coincides_with_nothing() -> None:
 def test_the_only_view_is_the_target() -> None:
     assert target_view([instance("books", 1.0, 1.1)], [], (0.0, 20.0)) == "books"
     assert target_view([instance("books", 1.0, 1.1), instance("cart", 1.0, 1.1)], [], (0.0, 20.0)) == ""
+
+
+def test_where_every_moment_holds_many_requests_the_view_in_all_of_ours_is_the_target() -> None:
+    """Behind a long queue a busy service ends a request of the popular view every few milliseconds."""
+    popular = [instance("books", at / 100, at / 100 + 0.1) for at in range(0, 1000)]
+    rare = [instance("cart", at + 0.41, at + 0.5) for at in range(0, 10, 3)]
+    ours = [(at + 0.1, at + 0.5) for at in range(10)]
+    span = (0.0, 10.0)
+    assert target_view([*popular, *rare], ours, span, 0.01) == "books"
+
+
+def test_two_popular_views_that_chance_explains_are_not_told_apart() -> None:
+    popular = [instance(view, at / 100, at / 100 + 0.1) for at in range(0, 1000) for view in ("books", "cart")]
+    assert target_view(popular, [(at + 0.1, at + 0.5) for at in range(10)], (0.0, 10.0), 0.01) == ""

@@ -11,6 +11,7 @@ from __future__ import annotations
 from unslow.evidence import Evidence
 from unslow.evidence.queries import Queries
 from unslow.evidence.requests import Timers
+from unslow.evidence.servers import Server
 from unslow.evidence.sockets import Sockets
 from unslow.evidence.window import Window
 from unslow.finding import Clear, Finding, Skipped
@@ -29,6 +30,7 @@ def check(
     timers: Timers | None = None,
     queries: Queries | None = None,
     sockets: Sockets | None = None,
+    server: Server | None = None,
 ) -> Finding | Clear | Skipped:
     grown = growth(account.rate_per_s, window, reference, timers, queries, sockets)
     if grown is None:
@@ -36,6 +38,9 @@ def check(
     measured = f"{grown.now:.1f} {grown.unit} now, {grown.before:.1f} {grown.source}"
     if grown.ratio < SURGE:
         return Clear(measured)
+    earlier = reference.server if reference else None
+    if server and earlier and earlier.slots / server.slots > grown.ratio:
+        return Clear(f"{measured}, but the request slots fell from {earlier.slots} to {server.slots}, which is more")
     lines = account.of_kind("queue", "cpu contended", "gil")
     if not is_excess(account, account.of_kind("queue"), normal=False):
         return Clear(f"{measured}, and {ms(total(lines))} of waiting")

@@ -103,7 +103,7 @@ def sampled(observations: Sequence[Observation], frames: Sequence[Frame], ours: 
     }
     instances = [instance for row in found.values() for instance in row]
     times = [seen.at_s for seen in observations]
-    route = target_view(instances, ours, (min(times), max(times) + period_s)) if times else ""
+    route = target_view(instances, ours, (min(times), max(times) + period_s), period_s) if times else ""
     is_only_view = len({instance.view for instance in instances} - {""}) == 1
     totals: Totals = defaultdict(lambda: (0.0, 0.0))
     for thread, row in threads.items():

@@ -20,6 +20,8 @@ class Fault:
     """Gunicorn's arguments; None: the usual ones."""
     rate: float | None = None
     """Requests a second of the load; None: the usual rate."""
+    crowded: bool = False
+    """The rate is raised from there until requests queue: where that begins depends on the machine."""
     payments: dict[str, str] = field(default_factory=dict)
     """Environment of the payments service."""
     disturbers: tuple[str, ...] = ()
@@ -58,9 +60,11 @@ FAULTS: dict[str, Fault] = {
         parts=("visit",),
     ),
     "pool_exhausted": Fault(
-        title="one database connection a worker, held while payments are asked",
+        title="one database connection for sixteen threads, held while payments are asked",
         options=("one_connection",),
-        rate=70.0,
+        workers=("--worker-class", "gthread", "--workers", "1", "--threads", "16"),
+        rate=30.0,
+        crowded=True,
         parts=("connection",),
     ),
     "slow_downstream": Fault(
@@ -74,9 +78,10 @@ FAULTS: dict[str, Fault] = {
         parts=("payment",),
     ),
     "workers_saturated": Fault(
-        title="two sync workers for the traffic of five",
-        workers=("--worker-class", "sync", "--workers", "2"),
-        rate=68.0,
+        title="one sync worker for the usual traffic",
+        workers=("--worker-class", "sync", "--workers", "1"),
+        rate=30.0,
+        crowded=True,
         parts=("queue",),
     ),
     "slow_client_blocks_worker": Fault(
@@ -132,6 +137,7 @@ def merged(faults: list[Fault]) -> Fault:
         options=tuple(option for fault in faults for option in fault.options),
         workers=next((fault.workers for fault in faults if fault.workers), None),
         rate=min(rates) if rates else None,
+        crowded=any(fault.crowded for fault in faults),
         payments={name: value for fault in faults for name, value in fault.payments.items()},
         disturbers=tuple(kind for fault in faults for kind in fault.disturbers),
         without_index=any(fault.without_index for fault in faults),

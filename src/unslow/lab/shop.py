@@ -28,11 +28,14 @@ __all__ = ["FaultUnavailable", "Lab", "Truth"]
 USUAL_WORKERS = ("--worker-class", "gthread", "--workers", "2", "--threads", "8")
 PAYMENTS_WORKERS = ("--worker-class", "gthread", "--workers", "1", "--threads", "12")
 STOPPING = ("--graceful-timeout", "1")
-USUAL_RATE = 14.0
+USUAL_RATE = 30.0
 MAIN_ROUTE = "/orders"
 ASIDE = {"/products": 0.05, "/health": 0.05}
 """Other routes that are always in the traffic, by their share of the main route's."""
 WARM_UP_S = 2.0
+CROWDED_MS = (60.0, 250.0)
+"""What a visitor of a crowded shop loses on average."""
+CROWD_STEPS, CROWD_SETTLE_S, CROWD_WATCH_S = 10, 9.0, 7.0
 APPS = Path(__file__).parent / "apps"
 OTLP_ENDPOINT = "http://127.0.0.1:4318"
 
@@ -136,7 +139,21 @@ class Lab:
         for kind in fault.disturbers:
             self._beside(kind)
         self._start_visitors(self._rate or fault.rate or USUAL_RATE)
+        if fault.crowded and not self._rate:
+            self._crowd(fault.rate or USUAL_RATE)
         self.mark()
+
+    def _crowd(self, rate: float) -> None:
+        """Raise (or lower) the rate until the visitors lose a time worth finding, and no more than that."""
+        healthy = self._healthy.routes[self._fault.path].mean_ms if self._healthy else 0.0
+        for _ in range(CROWD_STEPS):
+            time.sleep(CROWD_SETTLE_S)
+            seen = self._look(time.time() - CROWD_WATCH_S, None).routes.get(self._fault.path)
+            lost_ms = seen.mean_ms - healthy if seen and seen.n else CROWDED_MS[1]
+            if CROWDED_MS[0] <= lost_ms < CROWDED_MS[1]:
+                return
+            rate *= 1.15 if lost_ms < CROWDED_MS[0] else 0.9
+            self.set_rate(rate)
 
     def set_rate(self, rate: float) -> None:
         self._stop("visitors")

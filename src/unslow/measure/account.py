@@ -17,6 +17,7 @@ from math import hypot
 import msgspec
 
 from unslow.evidence import Evidence
+from unslow.measure.cluster_parts import cluster_parts
 from unslow.measure.in_app import in_app_parts
 from unslow.measure.onset import onset_s
 from unslow.measure.part import Part
@@ -24,6 +25,7 @@ from unslow.measure.quantities import Z95, Estimate, estimate
 from unslow.measure.queue import queue_part
 from unslow.measure.rate import request_rate_per_s
 from unslow.measure.routes import route_timer
+from unslow.measure.stacks import busy_share_of_route
 
 SMALLEST_LINE_S = 0.0005
 """Parts below half a millisecond are pooled: no decision rests on them."""
@@ -165,7 +167,9 @@ def level(evidence: Evidence) -> Level | None:
     queue = queue_part(evidence, total.mean_s)
     outside_s = sum(part.seconds for part in connecting) + (queue.seconds if queue else 0.0)
     in_app, source = _in_app(evidence, total, outside_s)
-    parts = (*connecting, *((queue,) if queue else ()), *in_app_parts(evidence, in_app))
+    before = (*connecting, *((queue,) if queue else ()))
+    spare_s = max(0.0, total.mean_s - outside_s - in_app.mean_s)
+    parts = (*before, *in_app_parts(evidence, in_app), *cluster_parts(evidence, in_app, spare_s))
     cross_check = _littles_law(evidence)
     return Level(
         total=total,
@@ -212,8 +216,28 @@ def _in_app(evidence: Evidence, total: Estimate, outside_s: float) -> tuple[Esti
     if timer and trusted and timer.count >= MINIMUM_TIMED:
         mean = timer.sum_s / timer.count
         return Estimate(mean, _relative_error(total) * mean, int(timer.count)), "the application's own timer"
-    rest = max(0.0, total.mean_s - outside_s)
-    return Estimate(rest, total.se_s, total.n), "what connecting and queueing leave of the total"
+    rest = Estimate(max(0.0, total.mean_s - outside_s), total.se_s, total.n)
+    busy = _of_busy_threads(evidence, total.n)
+    if busy and busy.se_s < rest.se_s:
+        return busy, "busy threads / request rate"
+    return rest, "what connecting and queueing leave of the total"
+
+
+def _of_busy_threads(evidence: Evidence, n: int) -> Estimate | None:
+    """Little's law, when the target's route is nearly all that the threads are busy with.
+
+    Behind a long queue this is much surer than the rest of the total, a small difference of two large times.
+    """
+    in_app_s, share = _littles_law(evidence), busy_share_of_route(evidence.profile) if evidence.profile else 0.0
+    if in_app_s is None or share < NEARLY_ALL:
+        return None
+    return Estimate(share * in_app_s, LITTLES_ERROR * in_app_s, n)
+
+
+NEARLY_ALL = 0.8
+"""Of the busy time: the other routes' requests then change the rate by little more than they do the busy time."""
+LITTLES_ERROR = 0.15
+"""Relative: the two readings may differ by this much before either is doubted."""
 
 
 MINIMUM_TIMED = 10

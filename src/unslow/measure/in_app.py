@@ -69,7 +69,6 @@ class LineKey(msgspec.Struct, frozen=True):
     """The stack kind, for lines of code."""
 
 
-GIL = LineKey("gil", "waiting for the interpreter lock")
 GARBAGE = LineKey("memory", "garbage collection")
 THROTTLED = LineKey("cpu throttled", "waiting for the next CPU quota period")
 
@@ -77,6 +76,11 @@ THROTTLED = LineKey("cpu throttled", "waiting for the next CPU quota period")
 def contended_in(kind: str) -> LineKey:
     """Waiting for a core is kept apart by what the thread was at, so that a cause can be charged with its own."""
     return LineKey("cpu contended", f"waiting for a free core ({kind})", kind)
+
+
+def gil_in(kind: str) -> LineKey:
+    """Waiting for the interpreter lock, kept apart likewise."""
+    return LineKey("gil", f"waiting for the interpreter lock ({kind})", kind)
 
 
 def in_app_parts(evidence: Evidence, in_app: Estimate) -> tuple[Part, ...]:
@@ -102,12 +106,13 @@ def line_shares(evidence: Evidence) -> dict[LineKey, Share]:
     throttled = evidence.cpu is not None and evidence.cpu.throttled_ratio >= THROTTLED_RATIO
     for sample in samples_of_route(profile):
         stack = stack_of(profile, sample)
-        if sample.state == "gil":
-            seconds[GIL] += sample.seconds
-        elif sample.state == "gc":
+        if sample.state == "gc":
             seconds[GARBAGE] += sample.seconds
+            continue
+        line = _line(evidence, place_of(stack, sample.state), sample.state)
+        if sample.state == "gil":
+            seconds[gil_in(line.kind)] += sample.seconds
         else:
-            line = _line(evidence, place_of(stack, sample.state), sample.state)
             delay = waited * sample.seconds if sample.state == "run" else 0.0
             if delay:
                 seconds[THROTTLED if throttled else contended_in(line.kind)] += delay

@@ -60,10 +60,17 @@ def split_requests(readings: Sequence[Reading | None], period_s: float) -> list[
     return instances
 
 
-def target_view(instances: Sequence[Instance], ours: Sequence[tuple[float, float]], span: tuple[float, float]) -> str:
+def target_view(
+    instances: Sequence[Instance],
+    ours: Sequence[tuple[float, float]],
+    span: tuple[float, float],
+    period_s: float = 0.0,
+) -> str:
     """The view whose requests coincide with our own clearly more often than chance; empty when none does.
 
-    Chance is what the same intervals give when displaced within the recording `span`.
+    Chance is what the same intervals give when displaced within the recording `span`. A view that shows in
+    too few of our intervals is out, however: each of our requests went to the target's. Where every moment
+    holds many requests chance explains all coincidences, and the one view that is left is the target's.
     """
     views = {instance.view for instance in instances if instance.view}
     if len(views) == 1:
@@ -75,9 +82,29 @@ def target_view(instances: Sequence[Instance], ours: Sequence[tuple[float, float
     by_chance: Counter[str] = Counter()
     for turn in range(1, SHIFTS + 1):
         by_chance.update(_coincidences(ordered, _displaced(ours, span, turn * GOLDEN % 1.0)))
-    lift = {view: found[view] - by_chance[view] / SHIFTS for view in views}
-    best = max(sorted(views), key=lambda view: lift[view])
-    return best if lift[best] >= LEAST_COINCIDENCES else ""
+    seen = {view: _seen_ratio([one for one in instances if one.view == view], period_s) for view in views}
+    possible = sorted(view for view in views if found[view] >= LEAST_COVERED * seen[view] * len(ours))
+    if not possible:
+        return ""
+    lift = {view: found[view] - by_chance[view] / SHIFTS for view in possible}
+    best = max(possible, key=lambda view: lift[view])
+    if lift[best] >= LEAST_COINCIDENCES:
+        return best
+    covering = [view for view in possible if seen[view] == 1.0]
+    return covering[0] if len(covering) == 1 and len(ours) >= MANY_OURS else ""
+
+
+LEAST_COVERED = 0.6
+"""Of our intervals; the rest may fall between two recordings or be answered by a hook."""
+MANY_OURS = 5
+
+
+def _seen_ratio(instances: Sequence[Instance], period_s: float) -> float:
+    """The chance that a request of a view is seen at all: 1 when it lasts longer than two readings are apart."""
+    if not period_s:
+        return 0.0
+    lasted = sum(instance.last_s - instance.first_s for instance in instances) / len(instances)
+    return min(1.0, lasted / period_s)
 
 
 def matching(instances: Sequence[Instance], ours: Sequence[tuple[float, float]]) -> list[bool]:

@@ -46,14 +46,16 @@ def is_excess(account: Account, lines: Iterable[Line], *, normal: bool) -> bool:
 
 
 def claim(account: Account, lines: Iterable[Line]) -> tuple[Claim, ...]:
-    """Everything that these lines have grown by, and their share of the waiting for a core on the way.
+    """Everything that these lines have grown by, and their share of the waiting on the way.
 
     A thread that has to be woken for each of a cause's round trips, or computes for it, queues for a
-    core because of that cause: without it that wait would be gone too.
+    core and for the interpreter lock because of that cause: without it those waits would be gone too.
     """
     grown = [line for line in lines if line.excess_s > 0]
     claims = [Claim(line=line.id, ms=line.excess_s * 1e3) for line in grown]
-    for waiting in account.of_kind("cpu contended"):
+    for waiting in account.of_kind("cpu contended", "gil"):
+        if waiting in grown:
+            continue
         kind_s = sum(max(0.0, line.excess_s) for line in account.of_kind(waiting.detail))
         mine_s = sum(line.excess_s for line in grown if line.kind == waiting.detail)
         if mine_s > 0 and waiting.excess_s > 0:

@@ -159,6 +159,15 @@ def request_seconds(profile: Profile) -> float:
     return sum(sample.seconds for sample in samples_of_route(profile))
 
 
+def busy_share_of_route(profile: Profile) -> float:
+    """Of the thread-seconds in requests whose route is known, the target's share: 0..1."""
+    known = [sample for sample in profile.samples if sample.route]
+    total_s = sum(sample.seconds for sample in known)
+    if not profile.route or not total_s:
+        return 1.0
+    return sum(sample.seconds for sample in known if sample.route == profile.route) / total_s
+
+
 def _enters_request(path: str, function: str) -> bool:
     if path.startswith("gunicorn/workers/"):
         return function in {"handle_request", "handle_http2_request"}
