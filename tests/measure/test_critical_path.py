@@ -36,11 +36,17 @@ def test_of_children_side_by_side_only_the_last_to_finish_counts():
     ]
 
 
-def test_children_that_touch_follow_on_one_another():
+def test_a_child_that_ends_when_the_next_starts_does_not_precede_it():
     assert path_of(span("a", None, 0, 100), span("b", "a", 0, 50), span("c", "a", 50, 100)) == [
-        ("b", 0, 50),
+        ("a", 0, 50),
         ("c", 50, 100),
     ]
+
+
+def test_what_a_consumer_does_is_not_waited_for():
+    producer = Span("t", "b", "a", "s", "b", "producer", 10, 80)
+    consumer = Span("t", "c", "b", "s", "c", "consumer", 20, 60)
+    assert path_of(span("a", None, 0, 100), producer, consumer) == [("a", 0, 10), ("b", 10, 90), ("a", 90, 100)]
 
 
 def test_of_two_that_end_together_the_longer_is_taken():
@@ -49,6 +55,10 @@ def test_of_two_that_end_together_the_longer_is_taken():
         ("b", 10, 90),
         ("a", 90, 100),
     ]
+
+
+def test_of_two_alike_the_lesser_id_is_taken():
+    assert path_of(span("a", None, 0, 100), span("c", "a", 10, 90), span("b", "a", 10, 90))[1] == ("b", 10, 90)
 
 
 def test_a_child_that_overruns_is_cut_not_dropped():

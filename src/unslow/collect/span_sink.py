@@ -5,16 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
+from unslow.collect.span_limits import EARLIEST_NS, LATEST_NS, LONGEST_NS, safe_text
 from unslow.evidence.span import Kind, Span, Status
 
 MAX_SPANS = 1_000_000
 """About 400 MiB of records; more belongs into a column store."""
-MAX_TEXT = 200
-EARLIEST_NS = 946_684_800 * 10**9
-"""2000-01-01: no tracer is older; an earlier time is an unset or scaled field."""
-LATEST_NS = 4_102_444_800 * 10**9
-"""2100-01-01."""
-LONGEST_NS = 7 * 86_400 * 10**9
 
 NO_ID = "no id"
 IMPOSSIBLE_TIME = "impossible time"
@@ -114,8 +109,7 @@ class SpanSink:
         """Shortened, without control characters, one object per distinct text."""
         known = self._texts.get(raw)
         if known is None:
-            short = raw[:MAX_TEXT]
-            known = short if short.isprintable() else "".join(c if c.isprintable() else "?" for c in short)
+            known = safe_text(raw)
             if len(self._texts) < 200_000:  # ids are all distinct: do not keep a second copy of them
                 self._texts[raw] = known
         return known

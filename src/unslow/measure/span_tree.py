@@ -52,13 +52,16 @@ class Forest(msgspec.Struct, frozen=True):
         return found
 
 
-def plant(spans: Iterable[Span]) -> Forest:
-    """Build the trees. The order of the input does not matter."""
+def plant(spans: Iterable[Span], *, correct_clocks: bool = True) -> Forest:
+    """Build the trees. The order of the input does not matter.
+
+    Without `correct_clocks` a callee that seems to start before its caller is cut to it, not moved.
+    """
     excluded: Counter[str] = Counter()
     repaired: Counter[str] = Counter()
     kept = _distinct(spans, excluded)
     parents, children, roots = _linked(kept, excluded, repaired)
-    starts = _shifted(kept, children, roots, repaired)
+    starts = _shifted(kept, children, roots, repaired) if correct_clocks else [span.start_ns for span in kept]
     order = _ordered_below(roots, children)
     number = {old: new for new, old in enumerate(order)}
     ends = {old: starts[old] + kept[old].duration_ns for old in order}
