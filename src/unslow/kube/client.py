@@ -118,7 +118,7 @@ class Client:
         """Unknown fields are refused, not dropped. With `resourceVersion` in the body a change in between is 409."""
         extra = {"fieldValidation": "Strict", **(parameters or {}), **({"dryRun": "All"} if dry_run else {})}
         return decoded(
-            self.send("PATCH", path, body=body, parameters=extra, content_type=kind, asked=asked).content, type, path
+            self.send("PATCH", path, body=body, parameters=extra, content_type=kind, asked=asked).content, type_, path
         )
 
     def delete(self, path: str, *, uid: str = "", grace_s: int | None = None, dry_run: bool = False) -> None:
