@@ -4,8 +4,9 @@ import pytest
 
 from tests import samples
 from tests.evidences import evidence
-from unslow.checks import all_checks
+from unslow.checks import all_checks, applies
 from unslow.diagnose import diagnose
+from unslow.evidence.cluster import Cluster
 from unslow.report import document
 
 
@@ -24,10 +25,25 @@ def test_rows_and_unexplained_equal_the_excess() -> None:
     assert account.excess_ms == pytest.approx(account.now_ms - account.before_ms)
 
 
-def test_every_check_is_answered_once() -> None:
-    diagnosis = diagnose(samples.slow())
+@pytest.mark.parametrize("cluster", [None, Cluster()])
+def test_every_check_that_can_be_about_the_target_is_answered_once(cluster: Cluster | None) -> None:
+    seen = samples.slow(cluster=cluster)
+    diagnosis = diagnose(seen)
     answered = [one.check for group in (diagnosis.causes, diagnosis.clear, diagnosis.skipped) for one in group]
-    assert sorted(answered) == sorted(all_checks())
+    assert sorted(answered) == sorted(name for name, check in all_checks().items() if applies(check, seen))
+
+
+def test_checks_of_a_cluster_are_not_missed_where_there_is_none() -> None:
+    checks = all_checks()
+    assert not applies(checks["pods_pending"], evidence())
+    assert applies(checks["pods_pending"], evidence(cluster=Cluster()))
+    assert {one.check for one in diagnose(evidence(cluster=Cluster())).skipped} >= {"pods_pending", "dns_latency"}
+
+
+def test_a_missing_part_of_the_cluster_names_its_remedy() -> None:
+    said = {one.check: one.remedy for one in diagnose(evidence(cluster=Cluster())).skipped}
+    assert "pods" in said["pods_pending"]
+    assert "CoreDNS" in said["dns_latency"]
 
 
 def test_a_check_can_be_left_out() -> None:

@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+from tests.checks.cluster import container, pod, pods
 from tests.checks.verbs import account, cpu, finds, is_clear, line
+from unslow.checks import all_checks
+from unslow.evidence.cluster import Pods, Usage
+from unslow.finding import Skipped
 
 WAITING = line("cpu throttled", "waiting for the next CPU quota period", 50.0)
 
@@ -21,3 +25,32 @@ def test_no_limit() -> None:
 def test_the_interpreters_lock_without_throttling() -> None:
     quiet = cpu(limit_cores=2.0, periods=120, throttled_periods=0)
     is_clear("cpu_throttled", account=account(line("gil", "the lock", 60.0)), cpu=quiet)
+
+
+def limited(periods: int, throttled: int, **changes: object) -> Pods:
+    usage = Usage(cores=0.45, cfs_periods=periods, cfs_throttled_periods=throttled)
+    return pods(pod("a", container(usage=usage, cpu_limit_cores=0.5, **changes)), pod("b"))
+
+
+def test_a_container_that_its_limit_stops() -> None:
+    found = finds("cpu_throttled", 50.0, account=account(WAITING), pods=limited(600, 300))
+    assert "300 of 600 periods throttled at 0.45 of 0.50 cores; 1 of 2 pods" in found.because
+
+
+def test_severe_throttling_is_said_without_milliseconds() -> None:
+    assert finds("cpu_throttled", 0.0, account=account(), pods=limited(600, 300)).confidence < 0.7
+
+
+def test_some_throttling_that_nobody_waits_for() -> None:
+    is_clear("cpu_throttled", account=account(), pods=limited(600, 60))
+
+
+def test_only_the_sidecar_is_stopped() -> None:
+    is_clear("cpu_throttled", account=account(), pods=limited(600, 300, sidecar=True))
+
+
+def test_counters_that_were_not_read() -> None:
+    check = all_checks()["cpu_throttled"]
+    assert check(account=account(), pods=pods(pod("a", container(cpu_limit_cores=0.5)))) == Skipped("throttling")
+    is_clear("cpu_throttled", account=account(), pods=pods(pod("a")))
+    assert check(account=account()) == Skipped("cpu")

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
-from tests.checks.verbs import account, finds, is_clear
+from tests.checks.cluster import pods, timed, workload
+from tests.checks.verbs import account, finds, is_clear, line
 from unslow.checks import all_checks
+from unslow.evidence.cluster import Change as ClusterChange
+from unslow.evidence.cluster import Changes, Revision, Workload
 from unslow.evidence.deploys import Change, Deploys
 from unslow.evidence.series import Point, Series
 from unslow.finding import Skipped
@@ -35,3 +38,44 @@ def test_a_change_after_the_onset() -> None:
 
 def test_an_unknown_onset_is_said() -> None:
     assert isinstance(all_checks()["recently_deployed"](account=account(), deploys=deploys(0.0)), Skipped)
+
+
+def rollout(at_s: float) -> Workload:
+    new = Revision(number=7, at_s=at_s, changed=("image shop:1 -> shop:2",), who="deployer")
+    return workload(revisions=(Revision(number=6, at_s=0.0), new), managed_by="argocd")
+
+
+def test_a_rollout_just_before_the_onset() -> None:
+    found = finds(
+        "recently_deployed", account=account(before_ms=20.0), series=series(), workload=rollout(ONSET_S - 120)
+    )
+    assert "revision 7 (image shop:1 -> shop:2) by deployer" in found.because
+
+
+def test_a_config_map_just_before_the_onset() -> None:
+    edit = ClusterChange(at_s=ONSET_S - 60, what="key timeout changed", where="ConfigMap shop", who="alex")
+    changed = Changes(changes=(edit,), looked_back_s=7200.0)
+    found = finds("recently_deployed", account=account(before_ms=20.0), series=series(), changes=changed)
+    assert found.place == "ConfigMap shop"
+
+
+def test_a_rollout_of_yesterday() -> None:
+    is_clear("recently_deployed", account=account(before_ms=20.0), series=series(), workload=rollout(0.0))
+
+
+def test_new_pods_slower_than_the_old_beside_them() -> None:
+    both = pods(timed("a", 20.0), timed("b", 120.0, version="v2", created_s=5000.0))
+    found = finds(
+        "recently_deployed", 50.0, account=account(line("sleep", "f", 100.0)), workload=rollout(5000.0), pods=both
+    )
+    assert "change it there" in found.next_steps[0]
+
+
+def test_old_pods_slower_than_the_new_are_being_cured() -> None:
+    both = pods(timed("a", 120.0), timed("b", 20.0, version="v2", created_s=5000.0))
+    outcome = all_checks()["recently_deployed"](account=account(), workload=rollout(5000.0), pods=both)
+    assert isinstance(outcome, Skipped)
+
+
+def test_nothing_read() -> None:
+    assert all_checks()["recently_deployed"](account=account()) == Skipped("deploys")

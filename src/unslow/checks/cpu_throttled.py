@@ -8,14 +8,31 @@ Reference   USE method: CPU saturation; kernel documentation, CFS bandwidth cont
 
 from __future__ import annotations
 
+from unslow.evidence.cluster import Pods
 from unslow.evidence.cpu import Cpu
-from unslow.finding import Clear, Finding
+from unslow.finding import Clear, Finding, Skipped
 from unslow.measure.account import Account
+from unslow.measure.cluster_cpu import Throttling, throttling
 from unslow.measure.in_app import THROTTLED_RATIO
 from unslow.measure.significance import claim, is_excess, ms, total
 
+SEVERE_RATIO = 0.25
+"""One period in four: worth saying even where nobody measured what requests lose."""
 
-def check(cpu: Cpu, account: Account) -> Finding | Clear:
+
+def check(
+    account: Account | None = None, cpu: Cpu | None = None, pods: Pods | None = None
+) -> Finding | Clear | Skipped:
+    if pods is not None and (counted := throttling(pods.live)):
+        return _in_pods(counted, len(pods.live), account)
+    if pods is not None and cpu is None:
+        return _without_counters(pods)
+    if cpu is None:
+        return Skipped("cpu")
+    return _in_workers(cpu, account) if account else Skipped("account")
+
+
+def _in_workers(cpu: Cpu, account: Account) -> Finding | Clear:
     if cpu.limit_cores is None:
         return Clear("no CPU limit is set")
     measured = (
@@ -41,3 +58,36 @@ def check(cpu: Cpu, account: Account) -> Finding | Clear:
         fixes=("raise_cpu_limit",),
         evidence=("cpu.throttled",),
     )
+
+
+def _in_pods(counted: tuple[Throttling, ...], pods: int, account: Account | None) -> Finding | Clear:
+    hit = [one for one in counted if one.ratio >= THROTTLED_RATIO and not one.sidecar]
+    if not hit:
+        return Clear(counted[0].words)
+    worst = hit[0]
+    measured = f"{worst.words}; {len({one.pod for one in hit})} of {pods} pods are throttled"
+    lines = account.of_kind("cpu throttled", "gil") if account else ()
+    counts = account is not None and is_excess(account, lines, normal=False)
+    if not counts and worst.ratio < SEVERE_RATIO:
+        return Clear(f"{measured}; requests wait {ms(total(lines))} for it")
+    needed = (worst.used_cores or 0.0) / max(0.05, 1 - worst.ratio)
+    return Finding(
+        title="the CPU limit throttles the pods",
+        because=f"{measured}; each request waits {ms(total(lines))} for CPU time"
+        if counts
+        else f"{measured}; what requests lose to it was not measured",
+        place=f"CPU limit of container {worst.container}",
+        claims=claim(account, lines) if account and counts else (),
+        confidence=0.95 if counts else 0.65,
+        next_steps=(
+            f"raise the CPU limit of {worst.container} above {needed:.1f} cores, or remove it and keep the request",
+            "then compare throttled periods, not average use: container_cpu_cfs_throttled_periods_total",
+        ),
+        fixes=("raise_cpu_limit",),
+        evidence=("pods",),
+    )
+
+
+def _without_counters(pods: Pods) -> Clear | Skipped:
+    limited = [one for pod in pods.live for one in pod.application if one.cpu_limit_cores]
+    return Skipped("throttling") if limited else Clear(f"no CPU limit is set in {len(pods.live)} pods")

@@ -162,6 +162,8 @@ class Revision(msgspec.Struct, frozen=True, kw_only=True):
     number: int
     at_s: float
     """When it was created."""
+    version: str = ""
+    """As its pods have it (`Pod.version`)."""
     images: tuple[str, ...] = ()
     who: str = ""
     """From the audit log, the field manager or the change-cause annotation."""

@@ -1,0 +1,106 @@
+"""Names are looked up slowly inside the cluster: the resolver's settings, or its servers.
+
+Signature   timed look-ups of the pod are slow or fail; CoreDNS throttled, erring or slow itself; searches multiply questions
+Look-alike  dns_slow: the same wait without knowing whose fault; a name outside whose own servers are slow
+Blind to    applications that look up once and keep the address
+Reference   ndots:5 tries every search domain first; a lost UDP question costs 5 s
+"""
+
+from __future__ import annotations
+
+from unslow.evidence.cluster import Dns, Lookup
+from unslow.finding import Clear, Finding
+from unslow.measure.account import Account
+from unslow.measure.cluster_claims import behind_lines
+from unslow.measure.in_app import FIXED_PLACE
+
+SLOW_S = 0.050
+LOST_S = 4.5
+"""A resolver waits 5 s before it asks again."""
+MULTIPLIED = 4
+ERRORS = 0.01
+THROTTLED = 0.05
+CONNECTING = "looking up the server's name"
+
+
+def check(dns: Dns, account: Account | None = None) -> Finding | Clear:
+    slow = [one for one in dns.lookups if _is_slow(one)]
+    server = _server(dns)
+    if not slow and not server:
+        return Clear(_quiet(dns))
+    lines = [
+        line
+        for line in (account.of_kind("network") if account else ())
+        if line.place in {FIXED_PLACE["dns"], CONNECTING}
+    ]
+    waiting = behind_lines(account, lines)
+    others = len(dns.lookups) - len(slow)
+    one_name = f"; {others} other names are quick" if slow and others else ""
+    said = [*(_words(one) for one in slow[:3]), *server]
+    return Finding(
+        title=f"looking up {slow[0].name} is slow" if slow else "the cluster's DNS servers are in trouble",
+        because=f"{'; '.join(said)}{one_name}{_multiplied(dns, slow)}; {waiting.words}",
+        place=f"DNS: {slow[0].name}" if slow else "CoreDNS",
+        claims=waiting.claims,
+        confidence=waiting.surer(0.97, 0.7 if slow else 0.5),
+        next_steps=_next_steps(dns, slow, server),
+        fixes=("keep_connections",),
+        evidence=("dns",),
+    )
+
+
+def _mean_s(one: Lookup) -> float:
+    return sum(one.times_s) / len(one.times_s) if one.times_s else 0.0
+
+
+def _is_slow(one: Lookup) -> bool:
+    return one.failures > 0 or _mean_s(one) >= SLOW_S or any(time >= LOST_S for time in one.times_s)
+
+
+def _words(one: Lookup) -> str:
+    failed = f", {one.failures} failed" if one.failures else ""
+    lost = sum(time >= LOST_S for time in one.times_s)
+    steps = f", {lost} of them with a lost question (5 s)" if lost else ""
+    return f"{one.name} takes {_mean_s(one) * 1e3:.1f} ms over {len(one.times_s)} look-ups{steps}{failed}"
+
+
+def _server(dns: Dns) -> list[str]:
+    """What CoreDNS' own figures hold against it."""
+    words = []
+    if (dns.server_throttled_ratio or 0.0) >= THROTTLED:
+        words.append(f"CoreDNS is throttled in {dns.server_throttled_ratio or 0.0:.0%} of its periods")
+    if (dns.server_error_ratio or 0.0) >= ERRORS:
+        words.append(f"{dns.server_error_ratio or 0.0:.1%} of its answers are SERVFAIL")
+    if (dns.server_mean_s or 0.0) >= SLOW_S:
+        words.append(f"CoreDNS takes {(dns.server_mean_s or 0.0) * 1e3:.1f} ms an answer")
+    if dns.server_ready is not None and dns.server_pods and dns.server_ready * 2 <= dns.server_pods:
+        words.append(f"{dns.server_ready} of {dns.server_pods} CoreDNS pods are ready")
+    return words
+
+
+def _multiplied(dns: Dns, slow: list[Lookup]) -> str:
+    asked = max((one.queries or 0 for one in slow), default=0)
+    if asked < MULTIPLIED:
+        return ""
+    return f"; one look-up is {asked} questions (ndots:{dns.ndots}, {dns.search_domains} search domains)"
+
+
+def _quiet(dns: Dns) -> str:
+    timed = [_mean_s(one) * 1e3 for one in dns.lookups]
+    if timed:
+        return f"{len(timed)} names take at most {max(timed):.1f} ms"
+    if dns.server_mean_s is not None:
+        return f"CoreDNS takes {dns.server_mean_s * 1e3:.1f} ms an answer"
+    return f"ndots:{dns.ndots}, 0 names timed"
+
+
+def _next_steps(dns: Dns, slow: list[Lookup], server: list[str]) -> tuple[str, ...]:
+    steps = []
+    if server:
+        steps.append("give CoreDNS more CPU or replicas, or a node-local cache")
+    if slow:
+        steps.append(f"ask each server for {slow[0].name} from the pod: dig +tries=1 {slow[0].name}. @SERVER")
+    if _multiplied(dns, slow):
+        steps.append("write the name with a dot at its end, or set dnsConfig ndots to 2")
+    steps.append("keep connections open so that names are looked up rarely")
+    return tuple(steps)

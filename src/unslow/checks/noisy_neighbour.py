@@ -1,0 +1,58 @@
+"""Another pod on the node takes the cores that these pods would need.
+
+Signature   a full node, and one pod of somebody else's that uses more than it reserves and more than these pods
+Look-alike  node_saturated: many small users; cpu_throttled: the pods' own limit; a busy neighbour on an idle node
+Blind to    neighbours on the same machine below the node (steal time hints at them); cache and memory bandwidth
+Reference   cgroup cpu.weight: without contention requests mean nothing, with it they decide
+"""
+
+from __future__ import annotations
+
+from unslow.evidence.cluster import Neighbour, Nodes
+from unslow.finding import Clear, Finding, Skipped
+from unslow.measure.account import Account
+from unslow.measure.cluster_claims import behind
+from unslow.measure.cluster_nodes import largest_neighbour, load, of_target
+from unslow.measure.cluster_sizing import millicores
+
+LARGE = 0.25
+"""Of the node's cores."""
+BORROWED = 1.2
+
+
+def check(nodes: Nodes, account: Account | None = None) -> Finding | Clear | Skipped:
+    loads = [load(node) for node in of_target(nodes)]
+    if not loads:
+        return Clear("no node runs a pod of the workload")
+    if all(one.used_ratio is None and one.node.cpu_pressure_ratio is None for one in loads):
+        return Skipped("usage")
+    suspects = [
+        (one, neighbour)
+        for one in loads
+        if one.is_full and (neighbour := largest_neighbour(one.node)) and _takes(neighbour, one.node.allocatable_cores)
+    ]
+    if not suspects:
+        return Clear("; ".join(one.words for one in loads[:3]))
+    node, neighbour = max(suspects, key=lambda one: one[1].cores or 0.0)
+    waiting = behind(account, "cpu contended", normal=False)
+    return Finding(
+        title=f"pod {neighbour.namespace}/{neighbour.pod} takes the cores of the node",
+        because=(
+            f"it uses {millicores(neighbour.cores or 0.0)} and reserves {millicores(neighbour.cpu_request_cores)}; "
+            f"{node.words}; {waiting.words}"
+        ),
+        place=f"node {node.node.name}",
+        claims=waiting.claims,
+        confidence=waiting.surer(0.8, 0.55),
+        next_steps=(
+            f"give {neighbour.namespace}/{neighbour.pod} a request that matches its use, or a CPU limit",
+            "keep the two apart: anti-affinity, or a node pool of its own",
+        ),
+        fixes=("limit_neighbour", "spread_pods"),
+        evidence=("nodes",),
+    )
+
+
+def _takes(one: Neighbour, allocatable_cores: float) -> bool:
+    used = one.cores or 0.0
+    return used >= LARGE * allocatable_cores and used > BORROWED * one.cpu_request_cores

@@ -1,0 +1,59 @@
+"""Few of the pods behind the Service are ready, so each of them gets a multiple of its share.
+
+Signature   at most half of the wanted pods are ready endpoints; or the selector or target port leads nowhere
+Look-alike  pods that are terminating in a rollout; uneven_load: all are ready, some get more
+Blind to    ready endpoints that are slow; load balancers that keep a list of their own
+Reference   EndpointSlice conditions ready, serving, terminating
+"""
+
+from __future__ import annotations
+
+from unslow.evidence.cluster import Pods, Services, Workload
+from unslow.finding import Clear, Finding
+from unslow.measure.account import Account
+from unslow.measure.cluster_claims import WAITING, behind
+from unslow.measure.cluster_endpoints import coverage, misrouted
+
+
+def check(
+    services: Services, workload: Workload | None = None, pods: Pods | None = None, account: Account | None = None
+) -> Finding | Clear:
+    waiting = behind(account, *WAITING)
+    seen = []
+    for service in sorted(services.services, key=lambda one: one.role != "target"):
+        if service.kind == "ExternalName":
+            continue
+        wanted = workload.replicas_wanted if workload and service.role == "target" else None
+        cover = coverage(service, wanted)
+        seen.append(f"{service.name}: {cover.ready} of {cover.wanted} ready")
+        wrong = misrouted(service)
+        if not wrong and not cover.is_few:
+            continue
+        mine = service.role == "target"
+        claims = waiting.claims if mine else ()
+        return Finding(
+            title=f"service {service.name} has {cover.ready} ready of {cover.wanted} endpoints"
+            if not wrong
+            else f"service {service.name} leads nowhere",
+            because=f"{wrong or seen[-1]}{_why(pods) if mine else ', and the target calls it'}"
+            + (f"; {waiting.words}" if mine else ""),
+            place=f"service {service.name}",
+            claims=claims,
+            confidence=0.85 if claims else 0.7 if mine else 0.5,
+            next_steps=(
+                f"see why the others are not ready: kubectl get endpointslices -l kubernetes.io/service-name={service.name} "
+                "-o wide, then the readiness probe and the last events of such a pod",
+            ),
+            fixes=("fix_readiness",),
+            evidence=("services", "pods"),
+        )
+    return Clear("; ".join(seen) or "no service leads to the pods")
+
+
+def _why(pods: Pods | None) -> str:
+    unready = [pod for pod in (pods.live if pods else ()) if not pod.ready]
+    states = sorted({one.state for pod in unready for one in pod.application if one.state and one.state != "running"})
+    if not unready:
+        return ""
+    said = f": {', '.join(states)}" if states else ""
+    return f"; {len(unready)} pods are not ready{said}"

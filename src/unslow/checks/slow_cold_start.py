@@ -1,0 +1,93 @@
+"""New pods take long until they serve: finding a node, pulling the image, starting, or the probe's own delay.
+
+Signature   pods that came up in or just before the window (or still do), half a minute or more from created to ready
+Look-alike  pods_pending: no node at all; probe_kills_pods: ready never comes; a slow start long ago
+Blind to    starts whose events are forgotten
+Reference   the start is the sum of scheduling, pull, init containers, and start to ready
+"""
+
+from __future__ import annotations
+
+from unslow.evidence.cluster import Pod, Pods, Provisioning, Start
+from unslow.evidence.window import Window
+from unslow.finding import Clear, Finding, Skipped
+from unslow.measure.account import Account
+from unslow.measure.cluster_claims import Behind, behind
+from unslow.measure.cluster_provisioning import churn
+from unslow.measure.cluster_sizing import mib
+
+SLOW_S = 30.0
+RECENT_S = 600.0
+
+
+def check(
+    pods: Pods, window: Window, provisioning: Provisioning | None = None, account: Account | None = None
+) -> Finding | Clear | Skipped:
+    young = [pod for pod in pods.live if _is_young(pod, window)]
+    if not young:
+        return Clear(f"none of {len(pods.live)} pods started in the last {RECENT_S / 60:.0f} min")
+    timed = [(pod, pod.start) for pod in young if pod.start and _stages(pod.start)]
+    if not timed:
+        return Skipped("events")
+    pod, start = max(timed, key=lambda one: (_total_s(one[1]), one[0].name))
+    stages = _stages(start)
+    measured = f"{pod.name} took {_total_s(start):.0f} s: " + ", ".join(f"{name} {s:.1f} s" for name, s in stages)
+    waiting = _waiting(account, young, window)
+    if _total_s(start) < SLOW_S and not behind(account, "cold start").claims:
+        return Clear(measured)
+    stage = max(stages, key=lambda one: one[1])[0]
+    moved = churn(provisioning)
+    return Finding(
+        title=f"pods start slowly: {stage}",
+        because=f"{len(young)} of {len(pods.live)} pods are new; {measured}{f'; {moved}' if moved else ''}; {waiting.words}",
+        place=f"start of {pod.name}",
+        claims=waiting.claims,
+        confidence=waiting.surer(0.82, 0.6),
+        next_steps=(
+            _step(stage, start),
+            *(("stop the churn: raise consolidateAfter, or set a disruption budget",) if moved else ()),
+        ),
+        fixes=("faster_start",),
+        evidence=("pods", "events"),
+    )
+
+
+def _is_young(pod: Pod, window: Window) -> bool:
+    if not pod.node:
+        return False
+    came = pod.ready_since_s if pod.ready and pod.ready_since_s is not None else pod.created_s
+    return (came is not None and came >= window.start_s - RECENT_S) or (not pod.ready and came is None)
+
+
+def _stages(start: Start) -> list[tuple[str, float]]:
+    named = (
+        ("finding a node", start.scheduling_s),
+        ("pulling the image", start.pull_s),
+        ("init containers", start.init_s),
+        ("from start to ready", start.starting_s),
+    )
+    return [(name, seconds) for name, seconds in named if seconds is not None]
+
+
+def _total_s(start: Start) -> float:
+    return sum(seconds for _, seconds in _stages(start))
+
+
+def _waiting(account: Account | None, young: list[Pod], window: Window) -> Behind:
+    cold = behind(account, "cold start")
+    absent = any(not pod.ready or (pod.ready_since_s or 0.0) > window.start_s for pod in young)
+    # While they are missing the others are short of workers; once all are ready, a queue has another cause.
+    return cold if cold.claims or not absent else behind(account, "queue")
+
+
+def _step(stage: str, start: Start) -> str:
+    if stage == "pulling the image":
+        size = f" of {mib(start.pulled_bytes)}" if start.pulled_bytes else ""
+        return (
+            f"make the image{size} smaller or pull it before it is needed: the pull takes {start.pull_s or 0.0:.0f} s"
+        )
+    if stage == "finding a node":
+        return "keep spare room (a low-priority placeholder), so that a pod does not wait for a machine"
+    if stage == "init containers":
+        return "move the init containers' work to the image build, or make it parallel"
+    return "profile the import (python -X importtime) and lower the readiness probe's initial delay and period"

@@ -1,0 +1,70 @@
+"""How full nodes are: by what is used, not by what is reserved."""
+
+from __future__ import annotations
+
+import msgspec
+
+from unslow.evidence.cluster import Neighbour, Node, Nodes
+
+FULL = 0.9
+"""Share of a node's cores in use from which runnable threads queue for one."""
+PRESSURE = 0.25
+"""PSI: a task waited for a core (or for I/O) a quarter of the time."""
+STEAL = 0.05
+"""Share of the cores' time that the machine below took away."""
+
+
+class Load(msgspec.Struct, frozen=True, kw_only=True):
+    """Of one node."""
+
+    node: Node
+    used_ratio: float | None
+    """Of its allocatable cores."""
+    is_full: bool
+    words: str
+
+
+def load(node: Node) -> Load:
+    used = node.used_cores / node.allocatable_cores if node.used_cores is not None and node.allocatable_cores else None
+    pressed = node.cpu_pressure_ratio is not None and node.cpu_pressure_ratio >= PRESSURE
+    stolen = (node.steal_ratio or 0.0) >= STEAL
+    known = []
+    if used is not None:
+        known.append(f"{used:.0%} of its {node.allocatable_cores:.1f} cores are used")
+    if node.cpu_pressure_ratio is not None:
+        known.append(f"tasks wait for a core {node.cpu_pressure_ratio:.0%} of the time")
+    if stolen:
+        known.append(f"{node.steal_ratio or 0.0:.0%} of the time is stolen by the machine below")
+    # Steal and pressure say that cores are missing even where use looks moderate.
+    return Load(
+        node=node,
+        used_ratio=used,
+        is_full=(used is not None and used >= FULL) or pressed or stolen,
+        words=f"node {node.name}: {', '.join(known) or 'its use is not known'}",
+    )
+
+
+def of_target(nodes: Nodes) -> tuple[Node, ...]:
+    """Nodes that run a pod of the workload."""
+    return tuple(node for node in nodes.nodes if node.target_pods > 0)
+
+
+def busiest_of_target(nodes: Nodes | None) -> Load | None:
+    """The fullest node that runs the workload; None when no node is known."""
+    loads = [load(node) for node in of_target(nodes)] if nodes else []
+    return max(loads, key=lambda one: (one.is_full, one.used_ratio or 0.0, one.node.name), default=None)
+
+
+def largest_neighbour(node: Node) -> Neighbour | None:
+    """The other pod that uses most cores of the node."""
+    known = [one for one in node.neighbours if one.cores is not None]
+    return max(known, key=lambda one: (one.cores or 0.0, one.pod), default=None)
+
+
+def free_cores(node: Node) -> float:
+    """What the scheduler can still promise: allocatable minus requested."""
+    return max(0.0, node.allocatable_cores - node.requested_cores)
+
+
+def free_bytes(node: Node) -> int:
+    return max(0, node.allocatable_bytes - node.requested_bytes)

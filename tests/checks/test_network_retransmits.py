@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import pytest
+
+from tests.checks.cluster import WINDOW
+from tests.checks.verbs import account, finds, is_clear, line
+from unslow.evidence.cluster import Cni, Network, NodeNetwork
+
+ON_THE_WAY = account(line("network", "between here and billing", 60.0))
+
+
+def network(retransmitted: int, segments: int = 10_000, **changes: object) -> Network:
+    part = NodeNetwork(name="node-a", retransmitted=retransmitted, segments_out=segments, **changes)  # type: ignore[arg-type]
+    return Network(parts=(part, NodeNetwork(name="node-b", retransmitted=1, segments_out=20_000)))
+
+
+def test_one_segment_in_twenty() -> None:
+    found = finds("network_retransmits", 60.0, network=network(500, drops=600), window=WINDOW, account=ON_THE_WAY)
+    assert "node node-a: 5.00% of 10000 segments sent again" in found.because
+    assert "1 of 2 places" in found.because
+
+
+def test_timeouts_of_the_pods_are_milliseconds_of_whatever_waited() -> None:
+    # 20 requests/s over 60 s; 300 timeouts of at least 200 ms: 50 ms a request.
+    lossy = network(500, scope="pod", timeouts=300)
+    split = account(line("db query", "q", 60.0), line("queue", "w", 20.0), line("cpu code", "f", 20.0))
+    found = finds("network_retransmits", 50.0, network=lossy, window=WINDOW, account=split)
+    assert {claim.line: round(claim.ms, 1) for claim in found.claims} == {"db query: q": 37.5, "queue: w": 12.5}
+
+
+def test_another_network_plugin_only_with_milliseconds() -> None:
+    calico = Cni(kind="calico", version="3.30")
+    with_ms = finds("network_retransmits", network=network(500), window=WINDOW, cni=calico, account=ON_THE_WAY)
+    without = finds("network_retransmits", network=network(500), window=WINDOW, cni=calico, account=account())
+    assert any("calico" in step for step in with_ms.next_steps)
+    assert not any("calico" in step for step in without.next_steps)
+
+
+def test_a_larger_instance_only_with_milliseconds_and_an_exceeded_allowance() -> None:
+    exceeded = network(500, allowance_exceeded=9000)
+    assert any(
+        "larger instance" in step
+        for step in finds("network_retransmits", network=exceeded, window=WINDOW, account=ON_THE_WAY).next_steps
+    )
+    assert not any(
+        "larger instance" in step
+        for step in finds("network_retransmits", network=exceeded, window=WINDOW, account=account()).next_steps
+    )
+
+
+@pytest.mark.parametrize(("retransmitted", "segments"), [(90, 10_000), (4, 210), (3, 20)])
+def test_little_loss_or_few_segments(retransmitted: int, segments: int) -> None:
+    is_clear("network_retransmits", network=network(retransmitted, segments), window=WINDOW, account=ON_THE_WAY)
+
+
+def test_a_long_way_without_loss() -> None:
+    is_clear("network_retransmits", network=network(0, rtt_s=0.2), window=WINDOW, account=ON_THE_WAY)

@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+from tests.checks.cluster import node, nodes
+from tests.checks.verbs import account, finds, is_clear, line
+from unslow.checks import all_checks
+from unslow.evidence.cluster import Neighbour
+from unslow.finding import Skipped
+
+WAITING = account(line("cpu contended", "waiting for a free core (cpu code)", 60.0))
+
+
+def greedy(cores: float, request: float = 0.1) -> Neighbour:
+    return Neighbour(namespace="batch", pod="miner", cores=cores, cpu_request_cores=request)
+
+
+def test_one_pod_takes_the_node() -> None:
+    found = finds("noisy_neighbour", 60.0, nodes=nodes(node("n", greedy(3.2), used_cores=3.9)), account=WAITING)
+    assert "batch/miner" in found.title
+    assert "uses 3200m and reserves 100m" in found.because
+
+
+def test_without_milliseconds_it_is_a_lead() -> None:
+    found = finds("noisy_neighbour", 0.0, nodes=nodes(node("n", greedy(3.2), used_cores=3.9)), account=account())
+    assert found.confidence < 0.6
+
+
+def test_less_than_a_quarter_of_the_node() -> None:
+    is_clear("noisy_neighbour", nodes=nodes(node("n", greedy(0.9), used_cores=3.9)), account=WAITING)
+
+
+def test_within_what_it_reserves() -> None:
+    is_clear("noisy_neighbour", nodes=nodes(node("n", greedy(2.0, 2.0), used_cores=3.9)), account=WAITING)
+
+
+def test_a_node_with_idle_cores() -> None:
+    is_clear("noisy_neighbour", nodes=nodes(node("n", greedy(2.5), used_cores=3.0)), account=WAITING)
+
+
+def test_use_that_was_not_read() -> None:
+    assert isinstance(all_checks()["noisy_neighbour"](nodes=nodes(node("n", used_cores=None))), Skipped)

@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+from tests.checks.cluster import pod, pods, timed
+from tests.checks.verbs import account, finds, is_clear, line
+from unslow.checks import all_checks
+from unslow.evidence.cluster import Endpoint, Service, Services
+from unslow.finding import Skipped
+
+QUEUE = account(line("queue", "waiting for a free worker", 60.0))
+
+
+def test_callers_that_keep_their_connections() -> None:
+    pinned = pods(
+        timed("a", 20.0, 900.0, open_connections=18.0),
+        timed("b", 20.0, 60.0, open_connections=1.0),
+        timed("c", 20.0, 40.0, open_connections=1.0),
+    )
+    found = finds("uneven_load", 60.0, pods=pinned, account=QUEUE)
+    assert "40 to 900 requests per pod" in found.because
+    assert "18 of 20 open connections" in found.because
+
+
+def test_hints_that_keep_traffic_in_a_zone() -> None:
+    zoned = pods(timed("a", 20.0, 900.0), timed("b", 20.0, 60.0, zone="zone-b"), timed("c", 20.0, 60.0, zone="zone-b"))
+    service = Service(
+        name="shop", namespace="market", endpoints=(Endpoint(address="10.0.0.1", zone_hints=("zone-a",)),)
+    )
+    found = finds("uneven_load", pods=zoned, services=Services(services=(service,)))
+    assert "1 pods are in zone zone-a" in found.because
+
+
+def test_a_third_more_than_the_others() -> None:
+    is_clear("uneven_load", pods=pods(timed("a", 20.0, 500.0), timed("b", 20.0, 350.0), timed("c", 20.0, 350.0)))
+
+
+def test_few_requests_are_uneven_by_chance() -> None:
+    is_clear("uneven_load", pods=pods(timed("a", 20.0, 12.0), timed("b", 20.0, 5.0), timed("c", 20.0, 4.0)))
+
+
+def test_equal_load_with_one_slow_pod() -> None:
+    is_clear("uneven_load", pods=pods(timed("a", 20.0), timed("b", 20.0), timed("c", 300.0)), account=QUEUE)
+
+
+def test_pods_that_nobody_counted() -> None:
+    assert isinstance(all_checks()["uneven_load"](pods=pods(pod("a"), pod("b"))), Skipped)
