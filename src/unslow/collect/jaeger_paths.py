@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 NS_PER_US = 1000
 MAX_BYTES = 256 * 2**20
 CONSUMER = b'"consumer"'
-ServiceTimes = defaultdict[str, dict[str, int]]
+ServiceTimes = defaultdict[str, defaultdict[str, int]]
 """Microseconds by service and operation."""
 Text = Annotated[str, msgspec.Meta(min_length=1)]
 
@@ -34,15 +34,16 @@ class Reference(msgspec.Struct, gc=False):
     span_id: Text = msgspec.field(name="spanID")
 
 
-class WholeSpan(msgspec.Struct, rename="camel", gc=False):
+class WholeSpan(msgspec.Struct, rename="camel", gc=False, kw_only=True):
     """Only what the path needs, and only if it is in order: the decoder refuses anything else."""
 
+    # In the order in which Jaeger writes them: the decoder then finds each field at once.
     span_id: Text = msgspec.field(name="spanID")
+    operation_name: str
+    references: Annotated[list[Reference], msgspec.Meta(max_length=1)] | None = None
     start_time: Annotated[int, msgspec.Meta(ge=EARLIEST_NS // NS_PER_US, lt=LATEST_NS // NS_PER_US)]
     duration: Annotated[int, msgspec.Meta(ge=0, le=LONGEST_NS // NS_PER_US)]
-    operation_name: str
     process_id: str = msgspec.field(name="processID")
-    references: Annotated[tuple[Reference, ...], msgspec.Meta(max_length=1)] | None = None
     parent_span_id: None = msgspec.field(name="parentSpanID", default=None)
 
 
@@ -107,7 +108,7 @@ def _jaeger_traces(path: Path) -> Traces | None:
 
 
 def _summed(traces: Traces) -> PathTotals:
-    times: ServiceTimes = defaultdict(dict)
+    times: ServiceTimes = defaultdict(lambda: defaultdict(int))
     spans = 0
     seen: set[str] = set()
     others: list[msgspec.Raw] = []
@@ -172,6 +173,7 @@ def _add_whole(trace: WholeTrace, times: ServiceTimes) -> bool:
     further: dict[str, list[WholeSpan]] = {}
     root = None
     parents_first = True
+    add = ids.add
     for span in spans:
         references = span.references
         if not references:
@@ -186,12 +188,12 @@ def _add_whole(trace: WholeTrace, times: ServiceTimes) -> bool:
                 first[parent] = span
                 if parent not in ids:
                     parents_first = False
-        ids.add(span.span_id)
+        add(span.span_id)
     # Where each parent is there before its children, there is neither an orphan nor a cycle.
     if root is None or len(ids) < len(spans) or not (parents_first or _reached(root, first, further) == len(spans)):
         return False
     nameless = times[""]  # of a process that the trace does not name
-    by_process: defaultdict[str, dict[str, int]] = defaultdict(lambda: nameless)
+    by_process: defaultdict[str, defaultdict[str, int]] = defaultdict(lambda: nameless)
     for key, process in trace.processes.items():
         by_process[key] = times[process.service_name]
     add_path(root, first, further, by_process)

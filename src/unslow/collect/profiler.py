@@ -40,7 +40,7 @@ MOST_LINES = 200
 READER_PRIORITY = 4
 """Below the recorders' own: they must not wait for us."""
 POLL_S = 0.1
-TOLD_STATES = frozenset({"gil", "lock", "io", "sleep", "idle"})
+TOLD_STATES = frozenset({"gil", "lock", "io", "sleep", "disk", "idle"})
 """States that only the system call number tells."""
 
 

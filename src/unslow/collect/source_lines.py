@@ -47,12 +47,15 @@ CHEAP = frozenset(
         "time.thread_time",
         "time.process_time",
         "random.random",
+        "random.randint",
+        "random.choice",
+        "random.uniform",
         "os.environ.get",
         "os.getenv",
     ]
 )
 """Calls that never explain a hot line."""
-FIRST = ("time.sleep", "threading.", "queue.", "socket.", "cursor.", "sqlite3.", "psycopg")
+FIRST = ("time.sleep", "threading.", "queue.", "socket.", "fcntl.", "cursor.", "sqlite3.", "psycopg")
 """On a line with several calls, the one that waits is why a thread was found there."""
 
 Scope = dict[str, str]
@@ -121,8 +124,7 @@ class _Module:
             scope = _scope_of(function.body, scope)
         names = {name for name in _names_called(self._tree, line, scope) if self._is_library(name)} - CHEAP
         waiting = {name for name in names if name.startswith(FIRST)}
-        chosen = waiting or names
-        return chosen.pop() if len(chosen) == 1 else ""
+        return _one_of(waiting or names)
 
     def role(self, line: int) -> Role:
         functions = _enclosing(self._tree, line)
@@ -144,6 +146,17 @@ class _Module:
             (site / top).is_dir() or (site / f"{top}.py").is_file() or next(site.glob(f"{top}.*.so"), None)
             for site in self._site
         )
+
+
+def _one_of(names: set[str]) -> str:
+    """The one call that the names amount to: steps of one chain, or uses of one module; empty when they differ."""
+    if not names:
+        return ""
+    shortest = min(sorted(names), key=len)
+    if all(name == shortest or name.startswith(f"{shortest}.") for name in names):
+        return shortest
+    uses_cursor = all(name.startswith("cursor.") for name in names)
+    return shortest if uses_cursor else ""
 
 
 _Function = ast.FunctionDef | ast.AsyncFunctionDef

@@ -19,6 +19,10 @@ class Numbers:
     """First argument: the listening descriptor."""
     transfer: frozenset[int]
     """Reading and writing; first argument: the descriptor."""
+    sync: frozenset[int]
+    """Until a file is on the disk."""
+    file_lock: frozenset[int]
+    """Locks between processes; a thread that is seen in one waits for it."""
     unknown: frozenset[int]
     """Waiting for a child or a signal: neither input nor output."""
 
@@ -31,6 +35,8 @@ _X86_64 = Numbers(
     epoll=frozenset({232, 281, 441}),
     accept=frozenset({43, 288}),
     transfer=frozenset({0, 1, 19, 20, 44, 45, 46, 47}),
+    sync=frozenset({26, 74, 75, 162, 277, 306}),
+    file_lock=frozenset({72, 73}),
     unknown=frozenset({34, 61, 127, 128, 130, 219, 247}),
 )
 _AARCH64 = Numbers(
@@ -41,6 +47,8 @@ _AARCH64 = Numbers(
     epoll=frozenset({22, 441}),
     accept=frozenset({202, 242}),
     transfer=frozenset({63, 64, 65, 66, 206, 207, 211, 212}),
+    sync=frozenset({81, 82, 83, 84, 227, 267}),
+    file_lock=frozenset({25, 32}),
     unknown=frozenset({95, 128, 133, 136, 137, 260}),
 )
 NUMBERS = _AARCH64 if os.uname().machine == "aarch64" else _X86_64

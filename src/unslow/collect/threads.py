@@ -20,7 +20,7 @@ from unslow.collect.netlink import LISTEN, SockDiag
 from unslow.collect.syscalls import NUMBERS
 from unslow.errors import Unavailable
 
-State = Literal["run", "gil", "lock", "io", "sleep", "unknown", "idle"]
+State = Literal["run", "gil", "lock", "io", "sleep", "disk", "unknown", "idle"]
 _POLLFD = struct.Struct("=ihh")
 _MAX_POLLED = 1024
 REMEDY = "run unslow as root, or as the service's user with /proc/sys/kernel/yama/ptrace_scope at 0"
@@ -178,11 +178,20 @@ class _Worker:
             return "idle"
         if number in NUMBERS.accept and first in self._listeners:
             return "idle"
-        if number in NUMBERS.futex:
+        if number in NUMBERS.futex or number in NUMBERS.file_lock:
             return "lock"
+        if number in NUMBERS.sync or (number in NUMBERS.transfer and self._is_file(first)):
+            return "disk"
         if number in NUMBERS.sleep or (number in NUMBERS.select and first == 0):
             return "sleep"
         return "unknown" if number in NUMBERS.unknown or number < 0 else "io"
+
+    def _is_file(self, descriptor: int) -> bool:
+        try:
+            name = os.readlink(processes.PROC / str(self._pid) / "fd" / str(descriptor))
+        except OSError:  # closed meanwhile
+            return False
+        return name.startswith("/") and not name.startswith(("/dev/", "/proc/"))
 
     def _descriptor(self, number: int, arguments: list[int]) -> int:
         """The one descriptor that the thread waits for; -1: none or several."""
