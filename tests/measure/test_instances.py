@@ -87,7 +87,7 @@ def test_the_only_view_is_the_target() -> None:
 
 def test_where_every_moment_holds_many_requests_the_view_in_all_of_ours_is_the_target() -> None:
     """Behind a long queue a busy service ends a request of the popular view every few milliseconds."""
-    popular = [instance("books", at / 100, at / 100 + 0.1) for at in range(0, 1000)]
+    popular = [instance("books", at / 100, at / 100 + 0.1) for at in range(1000)]
     rare = [instance("cart", at + 0.41, at + 0.5) for at in range(0, 10, 3)]
     ours = [(at + 0.1, at + 0.5) for at in range(10)]
     span = (0.0, 10.0)
@@ -95,5 +95,5 @@ def test_where_every_moment_holds_many_requests_the_view_in_all_of_ours_is_the_t
 
 
 def test_two_popular_views_that_chance_explains_are_not_told_apart() -> None:
-    popular = [instance(view, at / 100, at / 100 + 0.1) for at in range(0, 1000) for view in ("books", "cart")]
+    popular = [instance(view, at / 100, at / 100 + 0.1) for at in range(1000) for view in ("books", "cart")]
     assert target_view(popular, [(at + 0.1, at + 0.5) for at in range(10)], (0.0, 10.0), 0.01) == ""

@@ -188,7 +188,7 @@ class _Worker:
 
     def _is_file(self, descriptor: int) -> bool:
         try:
-            name = os.readlink(processes.PROC / str(self._pid) / "fd" / str(descriptor))
+            name = str((processes.PROC / str(self._pid) / "fd" / str(descriptor)).readlink())
         except OSError:  # closed meanwhile
             return False
         return name.startswith("/") and not name.startswith(("/dev/", "/proc/"))

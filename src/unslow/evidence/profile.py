@@ -6,8 +6,9 @@ from typing import Literal
 
 import msgspec
 
-State = Literal["run", "gil", "lock", "io", "sleep", "gc", "unknown"]
-"""run: running or runnable. gil, lock: futex inside / outside the interpreter. gc: collecting garbage."""
+State = Literal["run", "gil", "lock", "io", "sleep", "disk", "gc", "unknown"]
+"""run: running or runnable. gil, lock: futex inside / outside the interpreter. disk: reading, writing
+or syncing a file. gc: collecting garbage."""
 
 
 class Frame(msgspec.Struct, frozen=True, kw_only=True):

@@ -35,6 +35,7 @@ KIND_OF_STACK = {
     "sleep": "sleep",
     "wait": "wait",
     "lock": "lock",
+    "program": "program",
     "template": "cpu code",
     "code": "cpu code",
     "library": "cpu code",
@@ -139,6 +140,11 @@ def _line(evidence: Evidence, place: Place, state: State) -> LineKey:
     if computes and state == "io" and _has_database(evidence):
         # A C driver leaves no frame: an application function that waits for a socket is in its call.
         return LineKey("db query", FIXED_PLACE["query"])
+    if computes and state == "disk":
+        return LineKey("disk", place.where)
+    if place.kind in {"query", "orm"} and state in {"sleep", "lock"}:
+        # A client of a server waits for its socket; an embedded database sleeps until its file is free.
+        return LineKey("db lock wait", "waiting for the database file's lock")
     detail = place.kind if computes else ""
     return LineKey(KIND_OF_STACK[place.kind], FIXED_PLACE.get(place.kind, place.where), detail)
 

@@ -19,6 +19,7 @@ KnownKind = Literal[
     "retry",
     "log",
     "client_io",
+    "program",
     "template",
 ]
 """Kinds of work that a library frame tells by itself."""
@@ -179,6 +180,7 @@ PACKAGE_KIND: dict[str, KnownKind | GenericKind] = {
     **_each(SOCKET, "socket"),
     "asyncio": "socket",
     "dns": "dns",
+    "subprocess": "program",
     "jinja2": "template",
     "mako": "template",
     "loguru": "log",

@@ -6,6 +6,7 @@ the path are ever looked at. Clocks count as reported.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Protocol, TypeVar
 
@@ -40,7 +41,7 @@ class PathTotals(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def add_path(
-    root: T, first: Mapping[str, T], further: Mapping[str, Sequence[T]], times: Mapping[str, dict[str, int]]
+    root: T, first: Mapping[str, T], further: Mapping[str, Sequence[T]], times: Mapping[str, defaultdict[str, int]]
 ) -> None:
     """Add each operation's own share of the critical path of `root` to the times of its process.
 
@@ -48,19 +49,20 @@ def add_path(
     others: without cycles, each span once. Written for speed: most spans of real traces have one child.
     """
     heads = [(root, root.start_time, root.start_time + root.duration)]
+    child_of = first.get
     for span, start, end in heads:  # grows while it is walked
         while True:
             own = end - start
             known, name = times[span.process_id], span.operation_name
-            only = first.get(span.span_id)
+            only = child_of(span.span_id)
             if only is None:
-                known[name] = known.get(name, 0) + own
+                known[name] += own
                 break
             if span.span_id in further:
                 for child, low, high in _waited_for([only, *further[span.span_id]], start, end):
                     own -= high - low
                     heads.append((child, low, high))
-                known[name] = known.get(name, 0) + own
+                known[name] += own
                 break
             low = only.start_time
             high = low + only.duration
@@ -69,9 +71,9 @@ def add_path(
             if high > end:
                 high = end
             if high <= low:
-                known[name] = known.get(name, 0) + own
+                known[name] += own
                 break
-            known[name] = known.get(name, 0) + own - (high - low)
+            known[name] += own - high + low
             span, start, end = only, low, high
 
 

@@ -32,7 +32,7 @@ from unslow.measure.libraries import (
 
 Kind = Literal[
     "dns", "connect", "pool", "query", "orm", "redis", "http", "retry", "log", "client_io", "sleep", "wait",
-    "lock", "template", "code", "library", "server",
+    "lock", "program", "template", "code", "library", "server",
 ]  # fmt: skip
 
 CONNECTING = frozenset(
@@ -64,6 +64,8 @@ CALLED_KINDS: tuple[tuple[str, Kind], ...] = (
     ("threading.RLock", "lock"),
     ("threading.Semaphore", "lock"),
     ("threading.", "wait"),
+    ("fcntl.", "lock"),
+    ("os.wait", "program"),
     ("queue.", "wait"),
     ("select.", "wait"),
     ("cursor.", "query"),

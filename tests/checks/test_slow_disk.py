@@ -1,0 +1,16 @@
+from __future__ import annotations
+
+from tests.checks.verbs import account, finds, is_clear, line
+
+
+def test_found_with_its_place() -> None:
+    found = finds("slow_disk", 60.0, account=account(line("disk", "export (app.py)", 60.0)))
+    assert found.place == "export (app.py)"
+
+
+def test_too_little_to_name() -> None:
+    is_clear("slow_disk", account=account(line("disk", "export (app.py)", 5.0)))
+
+
+def test_the_look_alike() -> None:
+    is_clear("slow_disk", account=account(line("log", "emit (handlers.py)", 60.0)))
