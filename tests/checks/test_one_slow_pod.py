@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.checks.cluster import pod, pods, timed
+from tests.checks.cluster import node, nodes, pod, pods, timed
 from tests.checks.verbs import account, finds, is_clear, line
 from unslow.checks import all_checks
 from unslow.finding import Skipped
@@ -32,6 +32,13 @@ def test_a_whole_node_is_named_before_its_pods() -> None:
         timed("d", 210.0, node="node-b", zone=""),
     )
     assert finds("one_slow_pod", pods=both).title.startswith("node node-b")
+
+
+def test_a_full_node_under_the_slow_pod_is_the_surer_cause() -> None:
+    full = nodes(node(used_cores=0.5), node("node-b", used_cores=4.0))
+    assert (
+        finds("one_slow_pod", pods=SLOW, nodes=full, account=account(line("slow pod", "pod c", 60.0))).confidence < 0.6
+    )
 
 
 def test_a_third_slower() -> None:

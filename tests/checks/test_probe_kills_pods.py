@@ -47,6 +47,12 @@ def test_failures_are_counted_from_events_where_nobody_else_counts() -> None:
     is_clear("probe_kills_pods", pods=unready(None), window=WINDOW, events=unhealthy(5, "other"), account=QUEUE)
 
 
+def test_a_process_that_does_not_listen_yet() -> None:
+    refused = Handler(kind="readiness", failures=9, message="dial tcp 10.0.0.1:8000: connect: connection refused")
+    is_clear("probe_kills_pods", pods=unready(probes=(refused,), started_s=WINDOW.end_s - 60.0), window=WINDOW)
+    finds("probe_kills_pods", pods=unready(probes=(refused,), started_s=WINDOW.end_s - 600.0), window=WINDOW)
+
+
 def test_two_failures() -> None:
     is_clear("probe_kills_pods", pods=unready(2), window=WINDOW, account=QUEUE)
 

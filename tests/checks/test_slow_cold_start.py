@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from tests.checks.cluster import MIB, WINDOW, pod, pods
+from tests.checks.cluster import MIB, WINDOW, container, pod, pods
 from tests.checks.verbs import account, finds, is_clear, line
 from unslow.checks import all_checks
 from unslow.evidence.cluster import NodePool, Pod, Provisioning, Start
@@ -42,6 +42,14 @@ def test_consolidation_that_moves_pods_all_the_time() -> None:
     new = started(10.0, starting_s=50.0)
     found = finds("slow_cold_start", pods=pods(new), window=WINDOW, provisioning=Provisioning(pools=(pool,)))
     assert "12 nodes away an hour" in found.because
+
+
+def test_a_pod_that_is_still_starting() -> None:
+    coming = pod(
+        "b", container(started_s=WINDOW.end_s - 45.0), ready=False, ready_since_s=None, created_s=WINDOW.end_s - 50.0
+    )
+    found = finds("slow_cold_start", 60.0, pods=pods(pod("a"), coming), window=WINDOW, account=QUEUE)
+    assert "from start to ready 45.0 s" in found.because
 
 
 def test_twenty_eight_seconds() -> None:

@@ -38,7 +38,8 @@ def check(pods: Pods, nodes: Nodes | None = None, account: Account | None = None
         ),
         place=f"{slow.by} {slow.name}",
         claims=claims,
-        confidence=0.9 if claims else 0.6,
+        # A full node under the slow pods alone is the cause; their slowness is what it looks like.
+        confidence=0.5 if _is_starved(slow, timed, nodes) else 0.9 if claims else 0.6,
         next_steps=_next_steps(slow, timed, nodes),
         fixes=("replace_pod",) if slow.by == "pod" else ("spread_pods",) if slow.by != "version" else ("roll_back",),
         evidence=("pods.latency",),
@@ -68,6 +69,13 @@ def _differs(slow: Outlier, timed: list[Pod]) -> str:
         if mine and "" not in mine and not mine & theirs and name != slow.by
     ]
     return f"; alone on {' and '.join(apart)}" if apart else ""
+
+
+def _is_starved(slow: Outlier, timed: list[Pod], nodes: Nodes | None) -> bool:
+    full = {node.name for node in (nodes.nodes if nodes else ()) if load(node).is_full}
+    ours = {pod.node for pod in timed if pod.name in slow.pods}
+    others = {pod.node for pod in timed if pod.name not in slow.pods}
+    return bool(ours) and ours <= full and not others & full
 
 
 def _next_steps(slow: Outlier, timed: list[Pod], nodes: Nodes | None) -> tuple[str, ...]:

@@ -41,7 +41,7 @@ def check(
         f"{''.join(f'; {words}' for words in blocked)}; {waiting.words}",
         place=f"pod {late[0].name}",
         claims=waiting.claims,
-        confidence=waiting.surer(0.9, 0.7),
+        confidence=waiting.surer(0.9, 0.72),
         next_steps=(*blocked[:1], *_next_steps(late[0], nodes)),
         fixes=("set_requests", "add_nodes"),
         evidence=("pods", "nodes"),

@@ -8,7 +8,7 @@ Reference   a probe has 1 s by default; a slow pod that is restarted makes the o
 
 from __future__ import annotations
 
-from unslow.evidence.cluster import Container, Events, Handler, Pod, Pods
+from unslow.evidence.cluster import Container, Event, Events, Handler, Pod, Pods
 from unslow.evidence.window import Window
 from unslow.finding import Clear, Finding, Skipped
 from unslow.measure.account import Account
@@ -16,6 +16,8 @@ from unslow.measure.cluster_claims import WAITING, behind
 
 RECENT_S = 900.0
 LEAST = 3
+STARTING_S = 120.0
+"""A process that refuses connections for longer than this is not merely starting."""
 
 
 def check(
@@ -29,7 +31,7 @@ def check(
     failed = [
         (pod, one, probe, n) for pod, one, probe in probed if (n := _failures(pod, probe, events, window)) >= LEAST
     ]
-    harmful = [found for found in failed if _does_harm(*found[:3])]
+    harmful = [found for found in failed if _does_harm(*found[:3]) and not _is_starting(*found[:3], events, window)]
     if not harmful:
         return Clear(f"{len(probed)} probes, {len(failed)} of them failed at least {LEAST} times and none did harm")
     pod, one, probe, count = max(harmful, key=lambda found: (found[2].kind == "liveness", found[3], found[0].name))
@@ -60,12 +62,21 @@ def check(
 def _failures(pod: Pod, probe: Handler, events: Events | None, window: Window) -> int:
     if probe.failures is not None:
         return probe.failures
+    return sum(event.count for event in _reported(pod, probe, events) if event.last_s >= window.start_s - RECENT_S)
+
+
+def _reported(pod: Pod, probe: Handler, events: Events | None) -> list[Event]:
     word = f"{probe.kind} probe"
-    return sum(
-        event.count
-        for event in (events.of_reason("Unhealthy") if events else ())
-        if event.name == pod.name and word in event.message.lower() and event.last_s >= window.start_s - RECENT_S
-    )
+    unhealthy = events.of_reason("Unhealthy") if events else ()
+    return [event for event in unhealthy if event.name == pod.name and word in event.message.lower()]
+
+
+def _is_starting(pod: Pod, one: Container, probe: Handler, events: Events | None, window: Window) -> bool:
+    """Whether nobody listens yet: then the probe is right, and the start is what takes long."""
+    said = probe.message or max(_reported(pod, probe, events), key=lambda event: event.last_s, default=None)
+    words = said if isinstance(said, str) else said.message if said else ""
+    young = one.started_s is not None and window.end_s - one.started_s < STARTING_S
+    return young and "connection refused" in words.lower()
 
 
 def _does_harm(pod: Pod, one: Container, probe: Handler) -> bool:

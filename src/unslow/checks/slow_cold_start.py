@@ -8,6 +8,8 @@ Reference   the start is the sum of scheduling, pull, init containers, and start
 
 from __future__ import annotations
 
+import msgspec
+
 from unslow.evidence.cluster import Pod, Pods, Provisioning, Start
 from unslow.evidence.window import Window
 from unslow.finding import Clear, Finding, Skipped
@@ -26,13 +28,14 @@ def check(
     young = [pod for pod in pods.live if _is_young(pod, window)]
     if not young:
         return Clear(f"none of {len(pods.live)} pods started in the last {RECENT_S / 60:.0f} min")
-    timed = [(pod, pod.start) for pod in young if pod.start and _stages(pod.start)]
+    timed = [(pod, start) for pod in young if (start := _start(pod, window)) and _stages(start)]
     if not timed:
         return Skipped("events")
     pod, start = max(timed, key=lambda one: (_total_s(one[1]), one[0].name))
     stages = _stages(start)
     measured = f"{pod.name} took {_total_s(start):.0f} s: " + ", ".join(f"{name} {s:.1f} s" for name, s in stages)
-    waiting = _waiting(account, young, window)
+    absent = any(not pod.ready or (pod.ready_since_s or 0.0) > window.start_s for pod in young)
+    waiting = _waiting(account, absent)
     if _total_s(start) < SLOW_S and not behind(account, "cold start").claims:
         return Clear(measured)
     stage = max(stages, key=lambda one: one[1])[0]
@@ -42,7 +45,8 @@ def check(
         because=f"{len(young)} of {len(pods.live)} pods are new; {measured}{f'; {moved}' if moved else ''}; {waiting.words}",
         place=f"start of {pod.name}",
         claims=waiting.claims,
-        confidence=waiting.surer(0.82, 0.6),
+        # While a new pod is not ready, it is also the reason that endpoints are missing.
+        confidence=waiting.surer(0.88, 0.74) if absent else waiting.surer(0.82, 0.6),
         next_steps=(
             _step(stage, start),
             *(("stop the churn: raise consolidateAfter, or set a disruption budget",) if moved else ()),
@@ -59,6 +63,15 @@ def _is_young(pod: Pod, window: Window) -> bool:
     return (came is not None and came >= window.start_s - RECENT_S) or (not pod.ready and came is None)
 
 
+def _start(pod: Pod, window: Window) -> Start | None:
+    """With the time since the container's start as its last stage, as long as the pod is not ready."""
+    began = [one.started_s for one in pod.application if one.started_s is not None]
+    if pod.ready or not began:
+        return pod.start
+    so_far = window.end_s - max(began)
+    return msgspec.structs.replace(pod.start or Start(), starting_s=so_far)
+
+
 def _stages(start: Start) -> list[tuple[str, float]]:
     named = (
         ("finding a node", start.scheduling_s),
@@ -73,9 +86,8 @@ def _total_s(start: Start) -> float:
     return sum(seconds for _, seconds in _stages(start))
 
 
-def _waiting(account: Account | None, young: list[Pod], window: Window) -> Behind:
+def _waiting(account: Account | None, absent: bool) -> Behind:
     cold = behind(account, "cold start")
-    absent = any(not pod.ready or (pod.ready_since_s or 0.0) > window.start_s for pod in young)
     # While they are missing the others are short of workers; once all are ready, a queue has another cause.
     return cold if cold.claims or not absent else behind(account, "queue")
 

@@ -57,6 +57,8 @@ class Handler(msgspec.Struct, frozen=True, kw_only=True):
     success_threshold: int = 1
     failures: int | None = None
     """Failed probes of this container in the window (kubelet's counter) or in `events`; None: not known."""
+    message: str = ""
+    """The kubelet's words on the last failure."""
 
 
 class Termination(msgspec.Struct, frozen=True, kw_only=True):
