@@ -12,7 +12,7 @@ class Looking(msgspec.Struct, frozen=True, kw_only=True):
     """What to look at and how; the command line's options."""
 
     target: str
-    """A URL served on this machine, or the path of a bundle."""
+    """A URL served on this machine, the path of a bundle, or a workload: `NAMESPACE/WORKLOAD`, `deploy/NAME`, `svc/NAME`."""
     budget_s: float = 30.0
     """Seconds for all collectors together."""
     postgres: str | None = None
@@ -28,3 +28,15 @@ class Looking(msgspec.Struct, frozen=True, kw_only=True):
     use_database: bool = True
     use_profile: bool = True
     use_baseline: bool = True
+    kubeconfig: Path | None = None
+    context: str = ""
+    """Of the kubeconfig; empty: its current one. The following four too are only used for a workload."""
+    namespace: str = ""
+    """For `deploy/NAME` and its like; empty: the context's."""
+    as_user: str = ""
+    """Whom to impersonate."""
+    as_groups: tuple[str, ...] = ()
+    path: str = ""
+    """What to request of a workload, such as `/items`; empty: what its own metrics show as busiest."""
+    use_exec: bool = True
+    """Whether unslow may run its own readers inside the target's container, by exec."""

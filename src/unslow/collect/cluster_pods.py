@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from unslow.evidence.cluster import Container, Handler, Pod, Pods, Start, Termination, Usage
+from unslow.evidence.cluster import Container, Handler, Latency, Pod, Pods, Start, Termination, Usage
 from unslow.kube import core
 from unslow.kube.events import Event
 from unslow.kube.meta import unix
@@ -34,6 +34,8 @@ class Context:
     """By the pod's uid; None: events could not be read."""
     restarts_before: Mapping[tuple[str, str], int] = field(default_factory=dict)
     """By pod uid and container, at the start of the window."""
+    latencies: Mapping[str, Latency] = field(default_factory=dict)
+    """By pod."""
 
 
 def pods(found: Iterable[core.Pod], context: Context) -> Pods:
@@ -96,6 +98,7 @@ def _pod(pod: core.Pod, context: Context) -> Pod:
         host_network=pod.spec.host_network,
         containers=_containers(pod, context, events, node),
         start=_start(pod, events or ()),
+        latency=context.latencies.get(pod.metadata.name),
     )
 
 

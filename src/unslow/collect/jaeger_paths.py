@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import gc
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from contextlib import suppress
+from io import FileIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 
@@ -24,6 +26,11 @@ if TYPE_CHECKING:
 # and their import takes as long as 10,000 spans.
 NS_PER_US = 1000
 MAX_BYTES = 256 * 2**20
+CHUNK = 2**20
+HEAD = b'{"data":['
+TRACE_BEGINS, SPANS_BEGIN = b'{"traceID":"', b'","spans":['
+LONGEST_BORDER = 200
+"""Of the text between the two."""
 CONSUMER = b'"consumer"'
 ServiceTimes = defaultdict[str, defaultdict[str, int]]
 """Microseconds by service and operation."""
@@ -57,17 +64,16 @@ class WholeTrace(msgspec.Struct, rename="camel", gc=False):
     processes: dict[str, Process]
 
 
-class Traces(NamedTuple):
-    raw: list[msgspec.Raw]
-    messages: bool
-    """Whether any of them may have a consumer."""
+class Whole(msgspec.Struct, gc=False):
+    data: list[WholeTrace]
 
 
-class Document(msgspec.Struct, gc=False):
+class Loose(msgspec.Struct, gc=False):
     data: list[msgspec.Raw]
 
 
-_decode_document = msgspec.json.Decoder(Document).decode
+_decode_whole = msgspec.json.Decoder(Whole).decode
+_decode_loose = msgspec.json.Decoder(Loose).decode
 _decode_trace = msgspec.json.Decoder(WholeTrace).decode
 _REFUSALS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
@@ -75,72 +81,97 @@ _REFUSALS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 def path_totals(path: Path) -> PathTotals:
     """Own time on the critical path by (service, operation), of all traces of the file.
 
-    Plain Jaeger JSON takes the short way, whatever else `read_spans` knows the long one. Clocks count as
-    reported. BadInput when the file is missing, damaged, too large (256 MiB) or of no known form.
+    Plain Jaeger JSON takes the short way at any length, whatever else `read_spans` knows the long one.
+    Clocks count as reported. BadInput when the file is missing, damaged or of no known form.
     """
-    traces = _jaeger_traces(path)
-    if traces is None:
-        from unslow.collect.spans import read_spans
-
-        file = read_spans(path)
-        return _by_trees(file.spans, file.excluded)
     # Records are freed as soon as they are counted; looking for cycles among them finds nothing.
     collecting = gc.isenabled()
     gc.disable()
     try:
-        return _summed(traces)
+        found = _summed(path)
+    except (OSError, *_REFUSALS):
+        found = None
     finally:
         if collecting:
             gc.enable()
+    if found is not None:
+        return found
+    from unslow.collect.spans import read_spans
+
+    file = read_spans(path)  # says what is wrong with it, if something is
+    return _by_trees(file.spans, file.excluded)
 
 
-def _jaeger_traces(path: Path) -> Traces | None:
-    """None: not readable as that, for whatever reason. Those who read all formats will say which."""
-    try:
-        with path.open("rb") as file:
-            body = file.read(MAX_BYTES + 1)
-        traces = _decode_document(body).data
-    except (OSError, *_REFUSALS):
-        return None
-    if not traces or len(body) > MAX_BYTES:
-        return None
-    return Traces(traces, CONSUMER in body)
-
-
-def _summed(traces: Traces) -> PathTotals:
+def _summed(path: Path) -> PathTotals | None:
+    """None: parts of one trace are apart in the file; they are a whole only together."""
     times: ServiceTimes = defaultdict(lambda: defaultdict(int))
     spans = 0
     seen: set[str] = set()
     others: list[msgspec.Raw] = []
-    for raw in traces.raw:
-        try:
-            trace = _decode_trace(raw)
-        except _REFUSALS:
-            others.append(raw)
-            continue
-        messages = traces.messages and CONSUMER in bytes(raw)
-        if trace.trace_id not in seen and not messages and _add_whole(trace, times):
-            seen.add(trace.trace_id)
-            spans += len(trace.spans)
-        else:
-            others.append(raw)
+    with path.open("rb", buffering=0) as file:
+        for document in _documents(file):
+            raws: list[msgspec.Raw] = []
+            for number, trace in enumerate(_whole_traces(document)):
+                if trace is not None and trace.trace_id in seen:
+                    return None
+                if trace is not None and _add_whole(trace, times):
+                    seen.add(trace.trace_id)
+                    spans += len(trace.spans)
+                else:
+                    raws = raws or _decode_loose(document).data
+                    others.append(raws[number].copy())
     if others:
-        return _with_others(traces, others, seen, spans, times)
-    return PathTotals(traces=len(seen), spans=spans, own_ns=_named(times))
+        return _with_others(others, seen, spans, times)
+    return PathTotals(traces=len(seen), spans=spans, own_ns=_named(times)) if seen else None
 
 
-def _with_others(
-    traces: Traces, others: Sequence[msgspec.Raw], seen: Set[str], spans: int, times: ServiceTimes
-) -> PathTotals:
+def _documents(file: FileIO) -> Iterator[bytearray]:
+    """The file as several shorter ones of the same form, so that memory does not grow with its length.
+
+    It is cut where one trace ends and the next begins. In an unusual order or with other spacing there
+    is no such place, and it stays one document; whatever is no JSON is refused by whoever decodes it.
+    """
+    waiting = bytearray()
+    while chunk := file.read(CHUNK):
+        searched = max(0, len(waiting) - LONGEST_BORDER)
+        waiting += chunk
+        within = waiting.rfind(SPANS_BEGIN, searched)
+        begin = waiting.rfind(TRACE_BEGINS, max(0, within - LONGEST_BORDER), within) if within > 0 else -1
+        comma = waiting.rfind(b"},", 0, begin) + 1 if begin > 0 else 0
+        if comma > 0 and not waiting[comma + 1 : begin].strip():
+            document = waiting[:comma]
+            document += b"]}"
+            yield document
+            waiting[:begin] = HEAD
+        if len(waiting) > MAX_BYTES:
+            raise OSError("too much to hold in memory")
+    if waiting:
+        yield waiting
+
+
+def _whole_traces(document: bytearray) -> Sequence[WholeTrace | None]:
+    """None in the place of one that must go the long way."""
+    if CONSUMER not in document:
+        with suppress(*_REFUSALS):
+            return _decode_whole(document).data
+    return [_whole(raw) for raw in _decode_loose(document).data]
+
+
+def _whole(raw: msgspec.Raw) -> WholeTrace | None:
+    try:
+        return None if CONSUMER in bytes(raw) else _decode_trace(raw)
+    except _REFUSALS:
+        return None
+
+
+def _with_others(others: Sequence[msgspec.Raw], seen: Set[str], spans: int, times: ServiceTimes) -> PathTotals | None:
     from unslow.collect.jaeger import read_traces
     from unslow.collect.span_sink import SpanSink
 
     sink = SpanSink()
     read_traces(others, sink)
-    if any(span.trace_id in seen for span in sink.spans):  # parts of one trace are a whole only together
-        sink = SpanSink()
-        read_traces(traces.raw, sink)
-        return _by_trees(sink.spans, tuple(sink.excluded.items()))
+    if any(span.trace_id in seen for span in sink.spans):
+        return None
     rest = _by_trees(sink.spans, tuple(sink.excluded.items()))
     own_ns = Counter(rest.own_ns)
     own_ns.update(_named(times))

@@ -1,0 +1,166 @@
+"""A workload in Kubernetes -> evidence: the API server's objects, the kubelets' readings, and a look from inside a pod.
+
+Everything that can be asked side by side is. The order in time: who is meant; all objects; the latency window,
+with readings at its start and its end and the pod's own evidence in between; logs.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import msgspec
+
+from unslow.collect import cluster_dns, cluster_history, cluster_logs, cluster_target
+from unslow.collect.attempts import Attempts
+from unslow.collect.cluster_questions import Answer, First, Questions, Second, config_metadata
+from unslow.collect.cluster_sections import Last, Sections
+from unslow.collect.cluster_target import Resolved
+from unslow.collect.exposition import Samples
+from unslow.collect.items import items
+from unslow.errors import BadInput, CannotLook, Unavailable
+from unslow.evidence import Evidence
+from unslow.evidence.cluster import Cluster
+from unslow.evidence.window import Target, Window
+from unslow.kube import core
+from unslow.kube.access import Identity, who_am_i
+from unslow.kube.client import Client
+from unslow.kube.config import load
+from unslow.settings import Looking
+
+WINDOW_SHARE = 0.42
+"""Of the budget: the latency window, as on one machine."""
+AT_ONCE = 16
+DNS_PAGES = 2
+
+
+def collect(looking: Looking, progress: Callable[[str], None]) -> Evidence:
+    """Everything that can be known of the workload within the budget.
+
+    Raises `CannotLook` when the API server does not answer or there is no such workload, `BadUsage` and `BadInput`
+    for an unusable kubeconfig.
+    """
+    return _looked(looking, progress, looking.budget_s * WINDOW_SHARE)
+
+
+def facts(looking: Looking, progress: Callable[[str], None]) -> Evidence:
+    """The same without a latency window: what the API server knows now. Rates need a window and are missing."""
+    return _looked(msgspec.structs.replace(looking, use_exec=False), progress, 0.0)
+
+
+def _looked(looking: Looking, progress: Callable[[str], None], window_s: float) -> Evidence:
+    access = load(looking.kubeconfig, looking.context, looking.namespace, looking.as_user, looking.as_groups)
+    deadline = time.monotonic() + looking.budget_s
+    with Client(access, connections=AT_ONCE, deadline=deadline) as client, ThreadPoolExecutor(AT_ONCE) as pool:
+        try:
+            return _Look(looking, progress, client, pool, window_s).evidence()
+        except Unavailable as error:
+            raise CannotLook(error.missing, error.remedy) from error
+
+
+class _Look:
+    """One look at one workload."""
+
+    def __init__(
+        self,
+        looking: Looking,
+        progress: Callable[[str], None],
+        client: Client,
+        pool: ThreadPoolExecutor,
+        window_s: float,
+    ) -> None:
+        self._looking = looking
+        self._progress = progress
+        self._client = client
+        self._pool = pool
+        self._ask = Questions(client, pool)
+        self._attempts = Attempts(progress)
+        self._window_s = window_s
+        self._sections: dict[str, object] = {}
+
+    def evidence(self) -> Evidence:
+        self._progress("asking the API server")
+        version, groups, me = self._ask.version(), self._ask.groups(), self._ask.ask(who_am_i, self._client)
+        namespace = self._client.access.namespace
+        resolved = cluster_target.resolve(self._client, self._looking.target, namespace, self._pool)
+        self._prove_who_we_are(me)
+        known = groups.otherwise(frozenset())
+        first = First(self._ask, resolved.namespace, resolved.selector.text, resolved.kind, known)
+        second = Second(self._ask, first)
+        config = config_metadata(
+            self._ask, resolved.namespace, cluster_history.config_maps(resolved.workload.spec.template.spec)
+        )
+        window, last = self._window(resolved, first, second)
+        logs = cluster_logs.asked(self._ask, last.pods.otherwise([]))
+        sections = Sections(resolved, known, first, second, last, window)
+        sections.config = dict(config)
+        self._progress("putting the cluster's facts together")
+        parts = sections.fill(self._attempts)
+        self._fill("slow_log", "log", lambda: cluster_logs.slow_log(logs, window))
+        cluster = Cluster(
+            context=self._client.access.context,
+            version=version().git_version,
+            **parts,  # type: ignore[arg-type]
+        )
+        evidence = Evidence(
+            target=Target(
+                name=self._looking.target, kind="workload", service=resolved.name, path=self._looking.path or "/"
+            ),
+            window=window,
+            cluster=cluster,
+            probes=tuple(self._attempts.probes),
+            **self._sections,  # type: ignore[arg-type]
+        )
+        return msgspec.structs.replace(evidence, items=items(evidence))
+
+    def _prove_who_we_are(self, me: Answer[Identity]) -> None:
+        """Impersonation that a proxy drops would make us somebody mightier than was asked for."""
+        wanted = self._client.access.impersonate.user
+        try:
+            name = me().username
+        except Unavailable:
+            return  # older servers cannot tell
+        if wanted and name != wanted:
+            raise BadInput(f"asked to be {wanted!r}, but the API server sees {name!r}", "a proxy drops the header")
+
+    def _fill(self, section: str, rung: str, collect: Callable[[], object], *, doing: str = "") -> None:
+        value = self._attempts.run(section, rung, collect, doing=doing)
+        if value is not None:
+            self._sections[section] = value
+
+    def _window(self, resolved: Resolved, first: First, second: Second) -> tuple[Window, Last]:
+        """Readings at the start and the end; in between only light readers run."""
+        start_s = time.time()
+        dns_pods = first.dns_pods.otherwise([])[:DNS_PAGES]
+        dns_before = self._dns_pages(dns_pods)
+        self._inside(resolved, first, start_s)
+        end_s = time.time()
+        last = Last(
+            pods=self._ask.pods(resolved.namespace, resolved.selector.text) if self._window_s else first.pods,
+            events=self._ask.events(resolved.namespace) if self._window_s else first.events,
+            kubelets=second.kubelet_pages() if self._window_s else second.kubelets,
+        )
+        if self._window_s:
+            dns_after = self._dns_pages(dns_pods)
+            last.dns_pages = _pairs(dns_before, dns_after)
+        return Window(start_s=start_s, end_s=max(end_s, start_s + 1e-3)), last
+
+    def _inside(self, resolved: Resolved, first: First, start_s: float) -> None:
+        """Until the window is over."""
+        while (left := start_s + self._window_s - time.time()) > 0:
+            self._progress(f"reading the cluster: {left:.0f} s left")
+            time.sleep(min(0.5, left))
+
+    def _dns_pages(self, pods: list[core.Pod]) -> list[Answer[str]]:
+        return [self._ask.pod_page(pod, cluster_dns.PORT, "/metrics") for pod in pods]
+
+
+def _pairs(before: list[Answer[str]], after: list[Answer[str]]) -> list[tuple[Samples, Samples]]:
+    """Servers that answered both times."""
+    pairs = []
+    for first, last in zip(before, after, strict=True):
+        texts = first.otherwise(""), last.otherwise("")
+        if all(texts):
+            pairs.append((cluster_dns.samples(texts[0]), cluster_dns.samples(texts[1])))
+    return pairs

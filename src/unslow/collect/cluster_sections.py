@@ -1,0 +1,242 @@
+"""The answers of the API server -> sections of evidence, each on its own: one refusal leaves the others standing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from unslow.collect import (
+    cluster_cni,
+    cluster_dns,
+    cluster_events,
+    cluster_guards,
+    cluster_history,
+    cluster_nodes,
+    cluster_pods,
+    cluster_readings,
+    cluster_scaling,
+    cluster_services,
+)
+from unslow.collect.attempts import Attempts
+from unslow.collect.cluster_nodes import Tenants
+from unslow.collect.cluster_questions import Answer, Bare, First, Second, meta_of
+from unslow.collect.cluster_readings import Differences, KubeletPage
+from unslow.collect.cluster_target import Resolved
+from unslow.collect.exposition import Samples
+from unslow.errors import Unavailable
+from unslow.evidence.cluster import (
+    Autoscalers,
+    Budgets,
+    Changes,
+    Cni,
+    Dns,
+    Events,
+    Latency,
+    Nodes,
+    Pods,
+    Policies,
+    Provisioning,
+    Quotas,
+    Services,
+    Usage,
+    Workload,
+)
+from unslow.evidence.window import Window
+from unslow.kube import core
+from unslow.kube.events import Event
+from unslow.kube.meta import Meta
+
+RUNG = "api"
+KUBELET = "kubelet"
+
+
+@dataclass(slots=True)
+class Last:
+    """What is read once more at the end of the window."""
+
+    pods: Answer[list[core.Pod]]
+    events: Answer[list[Event]]
+    kubelets: list[Answer[str]]
+    dns_pages: list[tuple[Samples, Samples]] = field(default_factory=list)
+    latencies: dict[str, Latency] = field(default_factory=dict)
+    """By pod."""
+
+
+class Sections:
+    """Makes the parts of `Cluster`; raises what the source raised."""
+
+    def __init__(
+        self, resolved: Resolved, groups: frozenset[str], first: First, second: Second, last: Last, window: Window
+    ) -> None:
+        self._resolved = resolved
+        self._groups = groups
+        self._first = first
+        self._second = second
+        self._last = last
+        self._window = window
+        self._labels = resolved.workload.spec.template.metadata.labels
+        self._differences: Differences | None = None
+        self.config: dict[str, Answer[Bare]] = {}
+
+    def fill(self, attempts: Attempts) -> dict[str, object]:
+        """All sections that could be made, by name."""
+        self._differences = attempts.run("kubelet", KUBELET, self._kubelets)
+        attempts.run("metrics_api", RUNG, self._metrics_api)
+        makers: dict[str, Callable[[], object]] = {
+            "workload": self._workload,
+            "pods": self._pods,
+            "nodes": self._nodes,
+            "events": self._events,
+            "services": self._services,
+            "autoscalers": self._autoscalers,
+            "provisioning": self._provisioning,
+            "quotas": self._quotas,
+            "budgets": self._budgets,
+            "policies": self._policies,
+            "dns": self._dns,
+            "cni": self._cni,
+            "changes": self._changes,
+        }
+        made = {name: attempts.run(name, RUNG, make) for name, make in makers.items()}
+        return {name: section for name, section in made.items() if section is not None}
+
+    def _kubelets(self) -> Differences:
+        if not self._second.kubelets:
+            raise Unavailable("a node that runs the workload", "look at why its pods are not scheduled")
+        first, last = KubeletPage(), KubeletPage()
+        for before, after in zip(self._second.kubelets, self._last.kubelets, strict=True):
+            first.add(before())
+            last.add(after())
+        return Differences(first, last)
+
+    def _metrics_api(self) -> bool:
+        if self._first.own_metrics is None:
+            raise Unavailable("the metrics API (metrics.k8s.io)", "install metrics-server: `kubectl top` needs it too")
+        self._first.own_metrics()
+        return True
+
+    def _own_usage(self) -> dict[tuple[str, str], Usage]:
+        metrics = self._first.own_metrics.otherwise([]) if self._first.own_metrics else []
+        return cluster_readings.usage(self._resolved.namespace, metrics, self._differences)
+
+    def _nodes_by_name(self) -> dict[str, core.Node]:
+        return {node.metadata.name: node for node in self._first.nodes.otherwise([])}
+
+    def _last_events(self) -> list[Event] | None:
+        try:
+            return self._last.events()
+        except Unavailable:
+            return None
+
+    def _workload(self) -> Workload:
+        sets = self._first.sets.otherwise([]) if self._first.sets else []
+        revisions = self._first.revisions.otherwise([]) if self._first.revisions else []
+        found = self._resolved.workload
+        return cluster_history.workload(self._resolved.kind, found, sets, revisions, self._last.pods.otherwise([]))
+
+    def _pods(self) -> Pods:
+        events = self._last_events()
+        context = cluster_pods.Context(
+            nodes=self._nodes_by_name(),
+            usage=self._own_usage(),
+            events=None if events is None else cluster_pods.by_uid(events),
+            restarts_before=cluster_pods.restarts(self._first.pods()),
+            latencies=self._last.latencies,
+        )
+        return cluster_pods.pods(self._last.pods(), context)
+
+    def _nodes(self) -> Nodes:
+        metrics = self._first.pod_metrics.otherwise([]) if self._first.pod_metrics else []
+        used = self._first.node_metrics.otherwise([]) if self._first.node_metrics else []
+        tenants = Tenants(
+            target=frozenset((pod.metadata.namespace, pod.metadata.name) for pod in self._last.pods.otherwise([])),
+            pods=self._second.tenant_pods(),
+            complete=self._second.complete,
+            used=cluster_readings.used_by_pods(metrics, self._differences),
+        )
+        return cluster_nodes.nodes(self._first.nodes(), tenants, cluster_readings.used_by_nodes(used))
+
+    def _events(self) -> Events:
+        own = {("Pod", pod.metadata.name) for pod in self._last.pods.otherwise([])}
+        own |= {(self._resolved.kind, self._resolved.name), ("HorizontalPodAutoscaler", self._resolved.name)}
+        own |= {
+            ("ReplicaSet", one.metadata.name) for one in (self._first.sets.otherwise([]) if self._first.sets else [])
+        }
+        own |= {("Node", name) for name in self._second.target_nodes}
+        hpas = [one for one in self._first.hpas.otherwise([]) if one.spec.scale_target_ref.name == self._resolved.name]
+        own |= {("HorizontalPodAutoscaler", one.metadata.name) for one in hpas}
+        sets = tuple(f"{name}-" for kind, name in own if kind in {"ReplicaSet", self._resolved.kind})
+        found = [*self._last.events(), *self._first.node_events.otherwise([])]
+        gone = {
+            event.involved_object.uid
+            for event in found
+            if event.involved_object.kind == "Pod" and event.involved_object.name.startswith(sets)
+        }
+        return cluster_events.events(cluster_events.concerning(found, own, gone - {""}))
+
+    def _services(self) -> Services:
+        return cluster_services.services(
+            self._first.services(), self._first.slices(), self._resolved.workload, self._last.pods.otherwise([])
+        )
+
+    def _autoscalers(self) -> Autoscalers:
+        return cluster_scaling.autoscalers(
+            self._resolved.kind,
+            self._resolved.name,
+            self._first.hpas(),
+            self._first.vpas() if self._first.vpas else None,
+            self._last_events() or [],
+            metrics_api=self._first.own_metrics is not None,
+        )
+
+    def _provisioning(self) -> Provisioning:
+        if self._first.pools is None or self._first.claims is None:
+            raise Unavailable("Karpenter (karpenter.sh)", "nothing to do where nodes are added in another way")
+        return cluster_scaling.karpenter(
+            self._first.pools(), self._first.claims(), self._first.node_events.otherwise([])
+        )
+
+    def _quotas(self) -> Quotas:
+        return cluster_guards.quotas(self._first.quotas(), self._first.ranges.otherwise([]))
+
+    def _budgets(self) -> Budgets:
+        return cluster_guards.budgets(self._first.budgets(), self._labels)
+
+    def _policies(self) -> Policies:
+        cni = cluster_cni.cni(self._first.daemons.otherwise([]), None, None, None).kind
+        return cluster_guards.policies(self._first.policies(), self._labels, cni)
+
+    def _dns(self) -> Dns:
+        pods = self._first.dns_pods()
+        if not pods:
+            raise Unavailable("pods of the DNS server (k8s-app=kube-dns in kube-system)", "nothing: it runs elsewhere")
+        names = {pod.metadata.name for pod in pods}
+        metrics = self._first.pod_metrics.otherwise([]) if self._first.pod_metrics else []
+        usage = cluster_readings.usage("kube-system", [], self._differences) or cluster_readings.usage(
+            "kube-system", [one for one in metrics if one.metadata.name in names], None
+        )
+        daemons = self._first.daemons.otherwise([])
+        return cluster_dns.dns(
+            pods,
+            self._last.dns_pages,
+            self._window.seconds,
+            [one for (pod, _), one in usage.items() if pod in names],
+            node_local_cache=cluster_cni.node_local_dns(daemons) if daemons else None,
+        )
+
+    def _cni(self) -> Cni:
+        proxy = self._first.proxy_settings
+        unknown = core.ConfigMap(metadata=Meta())
+        return cluster_cni.cni(
+            self._first.daemons(), proxy.otherwise(unknown), None, len(self._first.services.otherwise([])) or None
+        )
+
+    def _changes(self) -> Changes:
+        target = (self._resolved.kind, self._resolved.name)
+        return cluster_history.changes(
+            cluster_events.concerning(self._last.events(), {target}, set()),
+            meta_of(self.config),
+            self._first.nodes.otherwise([]),
+            self._second.target_nodes,
+            self._window.end_s,
+        )
