@@ -20,7 +20,8 @@ def headline(
         return f"{name}: no response time could be measured, so nothing can be said."
     now_ms = account.now.mean_s * 1e3
     if verdict == "healthy":
-        return f"{name} is healthy: {now_ms:.0f} ms on average{_against(account, reference)}, and nothing stands out."
+        stands_out = f", but {sure.title}." if (sure := _likeliest(causes)) else ", and nothing stands out."
+        return f"{name} is healthy: {now_ms:.0f} ms on average{_against(account, reference)}{stands_out}"
     return f"{name} takes {now_ms:.0f} ms on average{_against(account, reference)}{_since(onset)}{_why(causes)}"
 
 
@@ -37,10 +38,21 @@ def _since(onset: str | None) -> str:
     return f", since {onset}" if onset else ""
 
 
+SURE_ENOUGH = 0.6
+"""A cause without milliseconds must be at least this sure to stand in the sentence."""
+
+
+def _likeliest(causes: tuple[Cause, ...]) -> Cause | None:
+    return next((cause for cause in causes if cause.confidence >= SURE_ENOUGH), None)
+
+
 def _why(causes: tuple[Cause, ...]) -> str:
     with_ms = [cause for cause in causes if cause.excess_ms > 0]
     if not with_ms:
-        return "; no check explains why."
+        likeliest = _likeliest(causes)
+        if likeliest is None:
+            return "; no check explains why."
+        return f"; likely, but without measured milliseconds: {likeliest.title}."
     first = with_ms[0]
     step = f" Next: {first.next_steps[0]}." if first.next_steps else ""
     second = f"; then {with_ms[1].title} ({with_ms[1].excess_ms:.0f} ms)" if len(with_ms) > 1 else ""

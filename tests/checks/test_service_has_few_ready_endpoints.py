@@ -22,7 +22,7 @@ def test_one_ready_of_three() -> None:
         "service_has_few_ready_endpoints", 60.0, services=service(1, 2), workload=workload(), pods=broken, account=QUEUE
     )
     assert "1 ready of 3" in found.title
-    assert "1 pods are not ready: CrashLoopBackOff" in found.because
+    assert "1 of 2 pods are not ready: CrashLoopBackOff" in found.because
 
 
 def test_pods_that_have_no_endpoint_at_all_count_too() -> None:

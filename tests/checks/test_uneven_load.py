@@ -26,7 +26,7 @@ def test_hints_that_keep_traffic_in_a_zone() -> None:
         name="shop", namespace="market", endpoints=(Endpoint(address="10.0.0.1", zone_hints=("zone-a",)),)
     )
     found = finds("uneven_load", pods=zoned, services=Services(services=(service,)))
-    assert "1 pods are in zone zone-a" in found.because
+    assert "zone zone-a has 1 of 3 pods" in found.because
 
 
 def test_a_third_more_than_the_others() -> None:

@@ -51,9 +51,10 @@ def check(
 
 
 def _why(pods: Pods | None) -> str:
-    unready = [pod for pod in (pods.live if pods else ()) if not pod.ready]
+    live = pods.live if pods else ()
+    unready = [pod for pod in live if not pod.ready]
     states = sorted({one.state for pod in unready for one in pod.application if one.state and one.state != "running"})
     if not unready:
         return ""
     said = f": {', '.join(states)}" if states else ""
-    return f"; {len(unready)} pods are not ready{said}"
+    return f"; {len(unready)} of {len(live)} pods are not ready{said}"

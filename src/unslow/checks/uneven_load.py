@@ -64,6 +64,6 @@ def _why(busiest: Pod, ready: list[Pod], services: Services | None) -> str:
         if any(one.zone_hints for one in service.endpoints) or service.traffic_distribution:
             alone = sum(pod.zone == busiest.zone for pod in ready)
             reasons.append(
-                f"service {service.name} keeps traffic within a zone, and {alone} pods are in zone {busiest.zone}"
+                f"service {service.name} keeps traffic within a zone, and zone {busiest.zone} has {alone} of {len(ready)} pods"
             )
     return "".join(f"; {reason}" for reason in reasons)
