@@ -83,7 +83,8 @@ def _acknowledge(line: socket.socket) -> None:
 def relay() -> None:
     """Passes bytes on, each a while later."""
     delay_s, target = float(os.environ["RELAY_DELAY_S"]), int(os.environ["RELAY_TO"])
-    with socket.create_server(("127.0.0.1", int(os.environ["RELAY_PORT"])), backlog=64) as server:
+    address = (os.environ.get("RELAY_ADDRESS", "127.0.0.1"), int(os.environ["RELAY_PORT"]))
+    with socket.create_server(address, backlog=64) as server:
         while True:
             near, _ = server.accept()
             far = socket.create_connection(("127.0.0.1", target))

@@ -1,13 +1,14 @@
 """The shop's visitors: an open-loop load in a process of its own.
 
 Appends `due seconds route answered` to a file for each visit. Arguments: port, file, then `route=rate`
-for each stream of visits; each is a Poisson process of its own.
+for each stream of visits; each is a Poisson process of its own. `SHOP_HOST` names another machine than this one.
 """
 
 from __future__ import annotations
 
 import asyncio
 import math
+import os
 import random
 import sys
 import time
@@ -15,12 +16,13 @@ from pathlib import Path
 from typing import TextIO
 
 TIMEOUT_S = 30.0
+HOST = os.environ.get("SHOP_HOST", "127.0.0.1")
 
 
 async def visit(port: int, path: str, due: float, out: TextIO) -> None:
     """One request over a connection of its own; its time counts from when it was due."""
     try:
-        reader, writer = await asyncio.wait_for(asyncio.open_connection("127.0.0.1", port), TIMEOUT_S)
+        reader, writer = await asyncio.wait_for(asyncio.open_connection(HOST, port), TIMEOUT_S)
         writer.write(f"GET {path} HTTP/1.1\r\nHost: shop\r\nConnection: close\r\n\r\n".encode())
         answer = await asyncio.wait_for(reader.read(), TIMEOUT_S)
         writer.close()
