@@ -1,0 +1,60 @@
+"""Where the engines' SQL differs: hashing and the walk over a list; all else is said once for all of them."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Dialect(msgspec.Struct, frozen=True):
+    """SQL templates of one engine."""
+
+    name: str
+    hash: str
+    """A 64-bit integer of some non-null texts, which go to `{}`."""
+    kids: str
+    """Aggregate of rows (lo, hi, s, sid): a list that falls by `hi`, then rises by `lo`, then falls by `sid`."""
+    taken: str
+    """The ids `s` met when `kids` is walked backwards from the instant `reached`, as a list."""
+    each: str
+    """An expression in the select list that gives one row per element of the list `taken`."""
+
+    def hashed(self, *columns: str) -> str:
+        return self.hash.format(", ".join(columns))
+
+
+DUCKDB = Dialect(
+    name="DuckDB",
+    hash="hash({})",
+    kids="list({'lo': lo, 'hi': hi, 'ids': [s]} ORDER BY hi DESC, lo, sid DESC)",
+    taken=(
+        "list_reduce(kids, lambda acc, one: CASE WHEN one.hi <= acc.lo"
+        " THEN {'lo': one.lo, 'hi': acc.hi, 'ids': list_concat(acc.ids, one.ids)} ELSE acc END,"
+        " {'lo': reached, 'hi': reached, 'ids': []::UBIGINT[]}).ids"
+    ),
+    each="unnest(taken)",
+)
+
+CLICKHOUSE = Dialect(
+    name="ClickHouse",
+    hash="sipHash64({})",
+    kids="arrayReverseSort(one -> (one.2, -one.1, one.4), groupArray((lo, hi, [s], sid)))",
+    taken=(
+        "arrayFold((acc, one) -> if(one.2 <= acc.1, (one.1, arrayConcat(acc.2, one.3)), acc),"
+        " kids, (reached, emptyArrayUInt64())).2"
+    ),
+    each="arrayJoin(taken)",
+)
+
+SPARK = Dialect(
+    name="Spark",
+    hash="xxhash64({})",
+    kids=(
+        "array_sort(collect_list(struct(hi, -lo AS later, sid, lo, array(s) AS ids)),"
+        " (a, b) -> CASE WHEN a > b THEN -1 WHEN a < b THEN 1 ELSE 0 END)"
+    ),
+    taken=(
+        "aggregate(kids, struct(reached AS lo, cast(array() AS array<bigint>) AS ids), (acc, one) ->"
+        " CASE WHEN one.hi <= acc.lo THEN struct(one.lo AS lo, concat(acc.ids, one.ids) AS ids) ELSE acc END).ids"
+    ),
+    each="explode(taken)",
+)

@@ -1,0 +1,132 @@
+"""The critical path in SQL, by the rules of `measure.critical_path`.
+
+A span's share of the path is the part of it that all its ancestors leave it, less that of the children that
+were chosen. Most spans lie within their parents beside no sibling, and nothing has to be done for them: what
+they add is their self time. Only where children overlap or overrun does a walk begin, and it goes down only
+as far as something is different.
+"""
+
+from __future__ import annotations
+
+from unslow.spans import source as records
+from unslow.spans.forest import KIDS, LEAF, SPANS, count
+from unslow.spans.session import Session
+
+DEEPEST = 1_000
+COVERED, CUT, USED = "unslow_covered", "unslow_cut", "unslow_used"
+"""Tables. covered: (s, cov, contested) nanoseconds of each head that its children cover. cut: spans that are not
+wholly on the path, with the interval from `lo` to `hi` that is, if `ison`. used: (s, taken) nanoseconds of each walked
+span that its chosen children have.
+"""
+
+_FRONT, _STEP, _BELOW, _CHOSEN, _NEW = (f"unslow_{name}" for name in ("front", "step", "below", "chosen", "new"))
+_KID = "s, t, o, a, d, sd, f"
+_LO, _HI = "greatest(a, pa)", "least(a + d, pa + pd)"
+_STATE = f"{_KID}, lo, hi, ison"
+_DIRTY = "ison = 0 OR lo <> a OR hi <> a + d"
+_CHANGED = "ison <> oldon OR (ison = 1 AND (lo <> oldlo OR hi <> oldhi))"
+_TAKEN = f"""SELECT up AS s, CAST(sum(CASE WHEN ison = 1 THEN hi - lo ELSE 0 END) AS BIGINT) AS taken
+    FROM {_NEW} WHERE pon = 1 GROUP BY up"""
+
+
+def cover(session: Session) -> None:
+    """Leave the table `covered`: the union of the children's intervals, each cut to the parent."""
+    session.create(
+        COVERED,
+        f"""SELECT p AS s, CAST(sum(CASE WHEN hi <= lo OR hi <= prev THEN 0 WHEN prev > lo THEN hi - prev ELSE hi - lo END)
+              AS BIGINT) AS cov, max(CASE WHEN lo < hi AND lo < prev THEN 1 ELSE 0 END) AS contested
+            FROM (SELECT p, lo, hi, coalesce(max(hi) OVER (PARTITION BY p ORDER BY lo, hi
+                    ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS prev
+                  FROM (SELECT p, {_LO} AS lo, {_HI} AS hi FROM {KIDS}) one) two GROUP BY p""",
+    )
+
+
+def walk(session: Session, source: str, where: str) -> bool:
+    """Leave the tables `cut` and `used`; False when it had to stop before the end of very deep traces.
+
+    The table `covered` must be there.
+    """
+    contested = f"SELECT s FROM {COVERED} WHERE contested = 1"
+    session.create(
+        _BELOW,
+        f"""SELECT {_KID}, p AS up, pa AS plo, pa + pd AS phi, 1 AS pon, a AS oldlo, a + d AS oldhi, 1 AS oldon
+            FROM {KIDS} WHERE p IN ({contested})""",
+    )
+    _decide(session, source, where)
+    session.create(USED, f"SELECT s, cov AS taken FROM {COVERED} WHERE contested = 0 UNION ALL {_TAKEN}")
+    alone = "CASE WHEN hi < lo OR (hi = lo AND d > 0) THEN 0 ELSE 1 END"
+    session.create(
+        CUT,
+        f"""SELECT {_STATE} FROM {_NEW} WHERE {_DIRTY} UNION ALL SELECT {_KID}, lo, hi, {alone} AS ison
+            FROM (SELECT *, {_LO} AS lo, {_HI} AS hi FROM {KIDS} WHERE a < pa OR a + d > pa + pd) one
+            JOIN (SELECT s AS alone FROM {COVERED} WHERE contested = 0) other ON one.p = other.alone""",
+    )
+    session.create(_FRONT, f"SELECT s, lo, hi, ison FROM {CUT} WHERE f <> {LEAF}")
+    for _ in range(DEEPEST):
+        if not count(session, _FRONT):
+            return True
+        session.create(
+            _BELOW,
+            f"""SELECT kid.s AS s, kid.t AS t, kid.o AS o, kid.a AS a, kid.d AS d, kid.sd AS sd, kid.f AS f,
+                kid.p AS up, front.lo AS plo, front.hi AS phi, front.ison AS pon,
+                coalesce(cut.lo, kid.a) AS oldlo, coalesce(cut.hi, kid.a + kid.d) AS oldhi, coalesce(cut.ison, 1) AS oldon
+                FROM {SPANS} kid JOIN {_FRONT} front ON kid.p = front.s LEFT JOIN {CUT} cut ON kid.s = cut.s""",
+        )
+        _decide(session, source, where)
+        session.remove(USED, f"s IN (SELECT s FROM {_FRONT})")
+        session.append(USED, _TAKEN)
+        session.remove(CUT, f"s IN (SELECT s FROM {_NEW})")
+        session.append(CUT, f"SELECT {_STATE} FROM {_NEW} WHERE {_DIRTY}")
+        session.create(_FRONT, f"SELECT s, lo, hi, ison FROM {_NEW} WHERE ({_CHANGED}) AND f <> {LEAF}")
+    return False
+
+
+def _decide(session: Session, source: str, where: str) -> None:
+    """The table `new`: the kids of `below` with what their parent leaves them, and whether they are chosen.
+
+    Where none lies beside another all are chosen; elsewhere the list is walked from its end.
+    """
+    session.create(
+        _STEP,
+        f"""SELECT *, CASE WHEN pon = 1 AND hi > lo AND lo < coalesce(max(hi) OVER (
+              PARTITION BY up ORDER BY lo, hi, s ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0)
+              THEN 1 ELSE 0 END AS beside
+            FROM (SELECT *, greatest(a, plo) AS lo, least(a + d, phi) AS hi FROM {_BELOW}) one""",
+    )
+    chosen, condition = "", "hi > lo"
+    if count(session, f"{_STEP} WHERE beside = 1"):
+        _choose(session, source, where)
+        chosen = f"LEFT JOIN (SELECT s AS pick FROM {_CHOSEN}) chosen ON step.s = chosen.pick"
+        condition = f"hi > lo AND (pick IS NOT NULL OR up NOT IN (SELECT up FROM {_STEP} WHERE beside = 1))"
+    session.create(
+        _NEW,
+        f"""SELECT {_KID}, lo, hi, up, pon, oldlo, oldhi, oldon,
+            CASE WHEN pon = 0 THEN 0 WHEN {condition} THEN 1 WHEN d = 0 AND hi = lo THEN 1 ELSE 0 END AS ison
+            FROM {_STEP} step {chosen}""",
+    )
+
+
+def _choose(session: Session, source: str, where: str) -> None:
+    """The table `chosen`: of siblings beside one another, those that the answer waited for."""
+    contest, tied, texts = "unslow_contest", "unslow_tied", "unslow_texts"
+    session.create(
+        contest,
+        f"SELECT s, up, lo, hi, phi FROM {_STEP} WHERE hi > lo AND up IN (SELECT up FROM {_STEP} WHERE beside = 1)",
+    )
+    session.create(
+        tied,
+        f"""SELECT one.s AS s FROM {contest} one JOIN (SELECT up, lo, hi FROM {contest}
+              GROUP BY up, lo, hi HAVING count(*) > 1) tie ON one.up = tie.up AND one.lo = tie.lo AND one.hi = tie.hi""",
+    )
+    joined, sid = "", "''"
+    if count(session, tied):
+        session.create(texts, records.span_texts(session.dialect, source, where, tied))
+        joined, sid = f"LEFT JOIN {texts} texts ON one.s = texts.s", "coalesce(sid, '')"
+    dialect = session.dialect
+    session.create(
+        _CHOSEN,
+        f"""SELECT {dialect.each} AS s FROM (SELECT {dialect.taken} AS taken FROM
+              (SELECT up, reached, {dialect.kids} AS kids FROM
+                (SELECT up, phi AS reached, lo, hi, one.s AS s, {sid} AS sid FROM {contest} one {joined}) two
+               GROUP BY up, reached) three) four""",
+    )
