@@ -7,6 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from unslow.collect import jaeger_paths
 from unslow.collect.jaeger_paths import path_totals
 from unslow.collect.spans import read_spans
 from unslow.errors import BadInput
@@ -111,6 +112,24 @@ def test_a_cycle_beside_the_root_is_counted(tmp_path):
     assert path_totals(path).excluded == (("cycle of parents", 2),)
 
 
+@pytest.mark.parametrize("separators", [(",", ":"), (", ", ": ")])
+def test_a_long_file_is_read_in_parts(tmp_path, monkeypatch, separators):
+    monkeypatch.setattr(jaeger_paths, "CHUNK", 700)
+    traces = []
+    for number in range(50):
+        spans = [one | {"traceID": f"t{number}"} for one in (span("a", None, 0, 100), span("b", "a", 10, number + 1))]
+        spans[1]["references"] = [
+            {"refType": "CHILD_OF", "traceID": f"t{number}", "spanID": "a" if number % 7 else "x"}
+        ]
+        traces.append({"traceID": f"t{number}", "spans": spans, "processes": {"p1": {"serviceName": "shop"}}})
+    path = tmp_path / "traces.json"
+    path.write_text(json.dumps({"data": traces, "total": 50, "errors": None}, separators=separators))
+    assert path_totals(path) == by_trees(path)
+    path.write_text(path.read_text()[:-300])
+    with pytest.raises(BadInput):
+        path_totals(path)
+
+
 def test_another_format_goes_the_long_way(tmp_path):
     path = tmp_path / "zipkin.json"
     path.write_text(json.dumps([{"traceId": "1", "id": "1", "name": "x", "timestamp": T0, "duration": 5}]))
@@ -133,7 +152,9 @@ def damaged_traces(draw: st.DrawFn) -> list[dict[str, object]]:
         parent = None if at == 0 else str(draw(st.integers(0, at if draw(st.booleans()) else at - 1)))
         number = at if draw(st.integers(0, 30)) else draw(st.integers(0, 12))
         duration = draw(st.integers(0, 40)) if draw(st.integers(0, 30)) else -5
-        spans.append(span(str(number), parent, draw(st.integers(0, 40)), duration, processID=draw(st.sampled_from(["p1", "p2"]))))
+        spans.append(
+            span(str(number), parent, draw(st.integers(0, 40)), duration, processID=draw(st.sampled_from(["p1", "p2"])))
+        )
     if draw(st.booleans()):
         spans.reverse()
     return spans
