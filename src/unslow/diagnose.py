@@ -32,7 +32,7 @@ from unslow.measure.account import Account, Line, account, interval_ms
 from unslow.measure.in_app import KIND_OF_STACK
 from unslow.measure.onset import onset_s
 from unslow.measure.quantities import percentile
-from unslow.measure.significance import GROWN_RATIO, GROWN_S, STANDARD_ERRORS
+from unslow.measure.significance import DOMINANT_S, GROWN_RATIO, GROWN_S, STANDARD_ERRORS
 from unslow.measure.stacks import place_of, samples_of_route, stack_of
 from unslow.ranking import Granted, rank
 
@@ -117,7 +117,18 @@ def _verdict(the_account: Account | None, causes: tuple[Cause, ...]) -> Verdict:
     if the_account is None:
         return "unknown"
     risen = the_account.before is not None and has_risen(the_account)
-    return "slow" if risen or any(cause.excess_ms > 0 for cause in causes) else "healthy"
+    if risen or any(cause.excess_ms > 0 for cause in causes):
+        return "slow"
+    return "unknown" if _is_dark(the_account) else "healthy"
+
+
+def _is_dark(the_account: Account) -> bool:
+    """Whether most of a time that may matter is unexplained: then nobody can call it healthy."""
+    dark_s = the_account.unexplained_s
+    return dark_s >= DOMINANT_S and dark_s >= MOSTLY * the_account.now.mean_s
+
+
+MOSTLY = 0.5
 
 
 def _reference(evidence: Evidence, the_account: Account | None) -> Reference:

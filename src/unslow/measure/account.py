@@ -26,6 +26,7 @@ from unslow.measure.queue import queue_part
 from unslow.measure.rate import request_rate_per_s
 from unslow.measure.routes import route_timer
 from unslow.measure.stacks import busy_share_of_route
+from unslow.measure.without_stacks import hides_waiting
 
 SMALLEST_LINE_S = 0.0005
 """Parts below half a millisecond are pooled: no decision rests on them."""
@@ -265,6 +266,11 @@ def _notes(evidence: Evidence, in_app: Estimate, cross_check_s: float | None) ->
                 f"busy threads / request rate gives {cross_check_s * 1e3:.1f} ms in the application, the account uses "
                 f"{in_app.mean_s * 1e3:.1f} ms: trust the order of the lines more than their size"
             )
+    if hides_waiting(evidence):
+        notes.append(
+            "the workers switch between requests by themselves, and a request that waits there has no stack: "
+            "what no called server was busy with stays unexplained"
+        )
     if evidence.profile is not None and not evidence.profile.states_known:
         notes.append("thread states were not readable: waiting for the interpreter lock cannot be told from running")
     return tuple(notes)

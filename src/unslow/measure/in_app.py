@@ -19,7 +19,14 @@ from unslow.measure.database import database_parts
 from unslow.measure.downstream import downstream_parts
 from unslow.measure.part import Part
 from unslow.measure.quantities import Estimate
-from unslow.measure.stacks import Place, place_of, samples_of_route, stack_of
+from unslow.measure.stacks import Place, place_of, request_seconds, samples_of_route, stack_of
+from unslow.measure.without_stacks import (
+    THROTTLED_RATIO,
+    called_parts,
+    computing_s,
+    cpu_parts,
+    hides_waiting,
+)
 
 KIND_OF_STACK = {
     "dns": "network",
@@ -85,11 +92,17 @@ def gil_in(kind: str) -> LineKey:
 
 
 def in_app_parts(evidence: Evidence, in_app: Estimate) -> tuple[Part, ...]:
-    """Parts that sum to `in_app`; empty without a profile (then all of it stays unexplained)."""
+    """Parts that sum to `in_app`; without stacks that tell all of it, what is known from outside."""
     profile = evidence.profile
     if profile is None:
-        return ()
+        return (*cpu_parts(evidence), *called_parts(evidence))
     shares = line_shares(evidence)
+    if hides_waiting(evidence):
+        computing = computing_s(evidence, request_seconds(profile))
+        if computing is None:
+            return called_parts(evidence)
+        running = Estimate(min(computing, in_app.mean_s), in_app.se_s, in_app.n)
+        return (*(_part(line, share, running) for line, share in shares.items()), *called_parts(evidence))
     parts = [_part(line, share, in_app) for line, share in shares.items()]
     plain = [part for part in parts if part.kind not in {"db query", "downstream"}]
     queried = [part for part in parts if part.kind == "db query"]
@@ -129,10 +142,6 @@ def delay_ratio(profile: Profile) -> float:
     if not profile.run_s or profile.delay_s is None:
         return 0.0
     return profile.delay_s / (profile.run_s + profile.delay_s)
-
-
-THROTTLED_RATIO = 0.05
-"""One period in 20: a stall about every two seconds. Below it, waiting for a CPU is called contention."""
 
 
 def _line(evidence: Evidence, place: Place, state: State) -> LineKey:
