@@ -24,7 +24,8 @@ def headline(
         return f"{name} is healthy: {now_ms:.0f} ms on average{_against(account, reference)}{stands_out}"
     if verdict == "unknown":
         dark_ms = account.unexplained_s * 1e3
-        return f"{name} takes {now_ms:.0f} ms on average, and {dark_ms:.0f} ms of it could not be looked into."
+        likely = f" Likely: {sure.title}." if (sure := _likeliest(causes)) else ""
+        return f"{name} takes {now_ms:.0f} ms on average, and {dark_ms:.0f} ms of it could not be looked into.{likely}"
     return f"{name} takes {now_ms:.0f} ms on average{_against(account, reference)}{_since(onset)}{_why(causes)}"
 
 

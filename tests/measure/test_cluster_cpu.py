@@ -13,20 +13,28 @@ def stopped(periods: int, throttled: int, seconds: float, **changes: float) -> P
 
 
 def test_the_share_of_the_window_in_which_it_stood_still() -> None:
-    assert stopped_ratio(stopped(100, 80, 6.0), 10.0) == pytest.approx(0.6)
+    assert stopped_ratio(stopped(100, 80, 6.0)) == pytest.approx(0.6)
+
+
+def test_time_without_work_does_not_count() -> None:
+    assert stopped_ratio(stopped(50, 45, 3.0)) == pytest.approx(0.6)
+
+
+def test_a_handful_of_periods() -> None:
+    assert stopped_ratio(stopped(10, 10, 1.0)) == 0.0
 
 
 def test_stops_of_several_cores_are_cut_to_the_share_of_periods() -> None:
-    assert stopped_ratio(stopped(100, 50, 30.0), 10.0) == pytest.approx(0.5)
+    assert stopped_ratio(stopped(100, 50, 30.0)) == pytest.approx(0.5)
 
 
-def test_pressure_counts_the_quota_which_is_taken_out() -> None:
-    assert waiting_ratio(stopped(100, 80, 6.0, cpu_pressure_ratio=0.7), 10.0) == pytest.approx(0.1)
-    assert waiting_ratio(stopped(100, 80, 6.0, cpu_pressure_ratio=0.5), 10.0) == 0.0
+def test_pressure_counts_the_quota_too_and_cannot_tell_them_apart() -> None:
+    assert waiting_ratio(stopped(100, 80, 6.0, cpu_pressure_ratio=0.9)) == 0.0
+    assert waiting_ratio(stopped(100, 1, 0.1, cpu_pressure_ratio=0.7)) == pytest.approx(0.7)
 
 
 def test_nothing_read() -> None:
-    assert stopped_ratio(pod("a", container(usage=None)), 10.0) == waiting_ratio(pod("a"), 10.0) == 0.0
+    assert stopped_ratio(pod("a", container(usage=None))) == waiting_ratio(pod("a")) == 0.0
 
 
 def test_the_most_throttled_first_and_too_few_periods_not_at_all() -> None:

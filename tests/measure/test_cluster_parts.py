@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from tests.checks.cluster import container, pods, timed, usage
-from tests.checks.verbs import profile
+from tests.checks.verbs import cpu, profile
 from tests.evidences import evidence
 from unslow.evidence import Evidence
 from unslow.evidence.cluster import Cluster, Mesh, Pod
@@ -53,6 +53,14 @@ def test_pods_that_had_just_started() -> None:
 
 def test_never_more_than_the_time_in_the_application() -> None:
     assert parts(stopped("a", 900.0, 9.0)) == {"cpu throttled": 0.2}
+
+
+def test_what_the_kernel_timed_is_not_estimated_again() -> None:
+    timed_by_kernel = {
+        "cpu": cpu(seconds=10.0, request_run_s=2.0, request_delay_s=12.0),
+        "timers": TIMERS,
+    }
+    assert "cpu throttled" not in parts(stopped("a", 200.0, 5.0), **timed_by_kernel)
 
 
 def test_a_profile_knows_the_inside_better() -> None:

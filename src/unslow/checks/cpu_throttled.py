@@ -13,8 +13,8 @@ from unslow.evidence.cpu import Cpu
 from unslow.finding import Clear, Finding, Skipped
 from unslow.measure.account import Account
 from unslow.measure.cluster_cpu import Throttling, throttling
-from unslow.measure.in_app import THROTTLED_RATIO
 from unslow.measure.significance import claim, is_excess, ms, total
+from unslow.measure.without_stacks import THROTTLED_RATIO
 
 SEVERE_RATIO = 0.25
 """One period in four: worth saying even where nobody measured what requests lose."""

@@ -14,7 +14,7 @@ from unslow.measure.account import Account
 from unslow.measure.cluster_claims import spread
 from unslow.measure.cluster_nodes import load
 from unslow.measure.cluster_pods import Outlier, outlier
-from unslow.measure.significance import claim, floor_s, ms
+from unslow.measure.significance import claim, floor_s, ms, total
 
 
 def check(pods: Pods, nodes: Nodes | None = None, account: Account | None = None) -> Finding | Clear | Skipped:
@@ -47,11 +47,13 @@ def check(pods: Pods, nodes: Nodes | None = None, account: Account | None = None
 
 
 def _claims(account: Account | None, slow: Outlier) -> tuple[Claim, ...]:
-    """Its own line where there is one; else its share of whatever its requests did."""
+    """Its own line where there is one, and for the rest its share of whatever its requests did."""
     own = account.of_kind("slow pod") if account else ()
-    if account and own:
-        return claim(account, own)
-    return spread(account, slow.cost_s)
+    if account is None or not own:
+        return spread(account, slow.cost_s)
+    others = {line.kind for line in account.lines} - {"slow pod"}
+    rest = spread(account, slow.cost_s - total(own), *sorted(others)) if others else ()
+    return (*claim(account, own), *rest)
 
 
 def _differs(slow: Outlier, timed: list[Pod]) -> str:

@@ -31,6 +31,8 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
     cfs_periods: int | None = None
     cfs_throttled_periods: int | None = None
     cfs_throttled_s: float | None = None
+    cfs_period_s: float = 0.1
+    """Of the quota, as the kubelet is configured."""
     cpu_pressure_ratio: float | None = None
     """PSI some: share of the window in which a task waited for a core."""
     memory_pressure_ratio: float | None = None

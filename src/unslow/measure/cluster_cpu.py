@@ -7,6 +7,7 @@ from collections.abc import Iterable
 import msgspec
 
 from unslow.evidence.cluster import Container, Pod, Usage
+from unslow.measure.without_stacks import THROTTLED_RATIO
 
 LEAST_PERIODS = 20
 """Two seconds of them."""
@@ -59,24 +60,28 @@ def _throttling(pod: Pod, one: Container) -> Throttling:
     )
 
 
-def stopped_ratio(pod: Pod, seconds: float) -> float:
-    """Share of the window in which the pod's application stood still for its quota, 0..1.
+def stopped_ratio(pod: Pod) -> float:
+    """Share of the time in which the pod's application had work and stood still for its quota, 0..1.
 
-    The kernel adds the stops of several CPUs up, so this may be too much; it is never more than the share of
-    periods with a stop.
+    Periods count only while there is something to run, as requests do. The kernel adds the stops of several
+    CPUs up, so this may be too much; it is never more than the share of periods with a stop.
     """
-    return max((_stopped(one.usage, seconds) for one in pod.application if one.usage), default=0.0)
+    return max((_stopped(one.usage) for one in pod.application if one.usage), default=0.0)
 
 
-def _stopped(usage: Usage, seconds: float) -> float:
-    stops = (usage.cfs_throttled_s or 0.0) / seconds if seconds > 0 else 0.0
+def _stopped(usage: Usage) -> float:
+    if not usage.cfs_periods or usage.cfs_periods < LEAST_PERIODS:
+        return 0.0
+    stops = (usage.cfs_throttled_s or 0.0) / (usage.cfs_periods * usage.cfs_period_s)
     return min(stops, usage.throttled_ratio or 0.0, 1.0)
 
 
-def waiting_ratio(pod: Pod, seconds: float) -> float:
-    """Share of the window in which a task of the application waited for a core, beyond its own quota, 0..1.
+def waiting_ratio(pod: Pod) -> float:
+    """Share of the time in which a task of the application waited for a core for another reason than its quota, 0..1.
 
-    Pressure (PSI) counts waiting for the quota too; that is taken out.
+    Pressure (PSI) counts waiting for the quota too, and cannot be told apart: a throttled pod has none.
     """
-    pressed = max((one.usage.cpu_pressure_ratio or 0.0 for one in pod.application if one.usage), default=0.0)
-    return max(0.0, min(1.0, pressed) - stopped_ratio(pod, seconds))
+    usages = [one.usage for one in pod.application if one.usage]
+    if any((usage.throttled_ratio or 0.0) >= THROTTLED_RATIO for usage in usages):
+        return 0.0
+    return min(1.0, max((usage.cpu_pressure_ratio or 0.0 for usage in usages), default=0.0))

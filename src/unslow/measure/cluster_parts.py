@@ -16,6 +16,7 @@ from unslow.evidence.cluster import Cluster, Pod
 from unslow.measure.cluster_cpu import stopped_ratio, waiting_ratio
 from unslow.measure.cluster_network import timeout_s_per_request
 from unslow.measure.cluster_pods import against_others, fresh, outlier
+from unslow.measure.in_app import in_app_parts
 from unslow.measure.part import Part
 from unslow.measure.quantities import Estimate
 
@@ -36,10 +37,12 @@ def cluster_parts(evidence: Evidence, in_app: Estimate, outside_s: float) -> tup
     timed = evidence.timers is not None and outside_s > 0
     if evidence.profile is not None:
         return _at_most(outside_s, _mesh(cluster)) if timed else ()
-    inside = (*_pods(evidence, cluster, in_app), *_retransmitted(evidence, cluster))
+    known = in_app_parts(evidence, in_app)
+    left_s = in_app.mean_s - sum(part.seconds for part in known)
+    inside = (*_pods(evidence, cluster, in_app, known), *_retransmitted(evidence, cluster))
     if timed:
-        return (*_at_most(in_app.mean_s, inside), *_at_most(outside_s, _mesh(cluster)))
-    return _at_most(in_app.mean_s, (*inside, *_mesh(cluster)))
+        return (*_at_most(left_s, inside), *_at_most(outside_s, _mesh(cluster)))
+    return _at_most(left_s, (*inside, *_mesh(cluster)))
 
 
 def _at_most(limit_s: float, parts: Sequence[Part]) -> tuple[Part, ...]:
@@ -64,21 +67,22 @@ def _at_most(limit_s: float, parts: Sequence[Part]) -> tuple[Part, ...]:
     return tuple(kept)
 
 
-def _pods(evidence: Evidence, cluster: Cluster, in_app: Estimate) -> tuple[Part, ...]:
+def _pods(evidence: Evidence, cluster: Cluster, in_app: Estimate, known: Sequence[Part]) -> tuple[Part, ...]:
+    """`known`: parts inside the application that better sources hold already."""
     pods = [pod for pod in cluster.pods.live if pod.phase == "Running"] if cluster.pods else []
     if not pods:
         return ()
-    seconds = evidence.window.seconds
     weights = _weights(pods)
     means = [pod.latency.mean_s if pod.latency else in_app.mean_s for pod in pods]
-    stopped = [stopped_ratio(pod, seconds) * mean for pod, mean in zip(pods, means, strict=True)]
-    waited = [waiting_ratio(pod, seconds) * mean for pod, mean in zip(pods, means, strict=True)]
-    parts = (
+    stopped = [stopped_ratio(pod) * mean for pod, mean in zip(pods, means, strict=True)]
+    waited = [waiting_ratio(pod) * mean for pod, mean in zip(pods, means, strict=True)]
+    by_cpu = (
         _rough("cpu throttled", "waiting for the next CPU quota period", _weighted(weights, stopped)),
         _rough("cpu contended", "waiting for a free core", _weighted(weights, waited)),
-        *_slower(evidence, pods, sum(_weighted(weights, lost) for lost in (stopped, waited))),
     )
-    return tuple(part for part in parts if part.seconds > 0)
+    timed_by_kernel = any(part.kind in {"cpu throttled", "cpu contended"} for part in known)
+    slower = _slower(evidence, pods, sum(part.seconds for part in by_cpu))
+    return tuple(part for part in (*(() if timed_by_kernel else by_cpu), *slower) if part.seconds > 0)
 
 
 def _slower(evidence: Evidence, pods: Sequence[Pod], explained_s: float) -> tuple[Part, ...]:
