@@ -1,0 +1,165 @@
+"""A look from inside a pod: unslow's own collectors, sent to the Python that is in the image and run there by exec.
+
+They see the container's processes, network namespace and control group as on one machine, so the same sections
+come back. Nothing is written to the image or its volumes, and nothing outlives the exec.
+"""
+
+from __future__ import annotations
+
+import platform
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+import unslow
+from unslow.collect import cluster_inside_boot, cluster_inside_main, sampler, sampler_launch
+from unslow.errors import Unavailable
+from unslow.evidence import Evidence
+from unslow.kube.client import Client
+from unslow.kube.errors import ApiError
+from unslow.kube.execute import Result, execute
+
+PACKAGES = ("collect", "evidence", "measure")
+NOT_INSIDE = (
+    "unslow.collect.dsn",
+    "unslow.collect.postgres",
+    "unslow.collect.redis",
+    "unslow.collect.otlp",
+    "unslow.collect.spans",
+    "unslow.collect.prometheus",
+    "unslow.collect.saved_series",
+    "unslow.measure.span_table",
+)
+"""Modules that need libraries which an image does not have; what they read is read from outside."""
+PYTHONS = ("python3", "python")
+EXTRA_S = 20.0
+"""Beyond the budget: sending, starting, stopping the sampler."""
+_LOADER = (
+    "import sys,os\nn=int(sys.argv[1]);b=b''\nwhile len(b)<n:b+=os.read(0,n-len(b))\nexec(compile(b,'<unslow>','exec'))"
+)
+_TOO_OLD = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where to look."""
+
+    namespace: str
+    pod: str
+    container: str
+    port: int
+    path: str
+    architecture: str = ""
+    """Of the node; empty: not known."""
+
+
+class Problem(msgspec.Struct, frozen=True):
+    error: str
+    remedy: str = ""
+
+
+def look(client: Client, place: Place, *, budget_s: float, use_profile: bool, headers: dict[str, str]) -> Evidence:
+    """What the collectors saw inside. Raises `Unavailable` with what is missing there."""
+    request = {
+        "target": f"http://127.0.0.1:{place.port}{place.path}",
+        "budget_s": budget_s,
+        "use_database": False,
+        "use_profile": use_profile,
+        "headers": headers,
+    }
+    seconds = budget_s + EXTRA_S
+    body = message(request, seconds, with_sampler=use_profile and _same_machine(place.architecture))
+    boot = Path(cluster_inside_boot.__file__).read_bytes()
+    for python in PYTHONS:
+        command = (python, "-I", "-S", "-u", "-c", _LOADER, str(len(boot)))
+        try:
+            result = execute(
+                client,
+                place.namespace,
+                place.pod,
+                command,
+                container=place.container,
+                stdin=boot + body,
+                hold=True,
+                seconds=seconds + 5.0,
+            )
+        except ApiError as error:
+            if error.code != 500 or python == PYTHONS[-1]:
+                raise _told(error, place) from error
+            continue
+        return answered(result, place)
+    raise AssertionError("the last one returns or raises")
+
+
+def message(request: dict[str, object], seconds: float, *, with_sampler: bool) -> bytes:
+    """Length, header, then the files one after another, each compressed."""
+    files = {"program": msgspec.json.encode({"main": _text(cluster_inside_main.__file__), "sources": sources()})}
+    if with_sampler:
+        files["launcher"] = Path(sampler_launch.__file__).read_bytes()
+        files["py-spy"] = sampler.find_py_spy().read_bytes()
+    packed = {name: zlib.compress(content, 1) for name, content in files.items()}
+    header = msgspec.json.encode(
+        {"seconds": seconds, "request": request, "files": [(name, len(content)) for name, content in packed.items()]}
+    )
+    return f"{len(header):010d}".encode() + header + b"".join(packed.values())
+
+
+def sources() -> dict[str, str]:
+    """Text of all modules that run inside, by name; of those that cannot, nothing."""
+    root = Path(unslow.__file__).parent
+    paths = [*root.glob("*.py"), *(path for package in PACKAGES for path in (root / package).rglob("*.py"))]
+    found = {}
+    for path in sorted(paths):
+        parts = path.relative_to(root.parent).with_suffix("").parts
+        name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+        kube = path.name.startswith("cluster") and path.parent.name == "collect" and "records" not in path.name
+        if not kube:
+            found[name] = "" if name in NOT_INSIDE else _text(str(path))
+    return found
+
+
+def answered(result: Result, place: Place) -> Evidence:
+    if result.timed_out or result.code is None:
+        raise Unavailable(
+            f"an answer from inside {place.pod} in time", "the container is starved of CPU: give a longer --budget"
+        )
+    if result.code == _TOO_OLD:
+        said = result.stderr.decode(errors="replace").strip().removeprefix("unslow: ")
+        raise Unavailable(said, "allow a debug container, which brings its own Python")
+    if not result.ok:
+        said = (result.stderr.decode(errors="replace").strip().splitlines() or [f"exit code {result.code}"])[-1]
+        raise Unavailable(f"readers inside {place.pod}: {said}"[:300], "allow a debug container")
+    try:
+        return msgspec.json.decode(result.stdout, type=Evidence)
+    except msgspec.ValidationError:
+        pass
+    except msgspec.DecodeError as error:
+        raise Unavailable(f"a whole answer from inside {place.pod}", "the exec was cut off: try again") from error
+    problem = msgspec.json.decode(result.stdout, type=Problem)
+    raise Unavailable(f"inside {place.pod}: {problem.error}", problem.remedy)
+
+
+def _told(error: ApiError, place: Place) -> Unavailable:
+    if error.code == 403:
+        return Unavailable(
+            f"permission to exec in pods of namespace {place.namespace}",
+            f"allow verb create (and get) on pods/exec in namespace {place.namespace}",
+        )
+    if error.code == 500 and "not found" in error.message:
+        return Unavailable(
+            f"Python in the image of container {place.container or place.pod}",
+            "allow a debug container, which brings its own",
+        )
+    return Unavailable(error.missing, error.remedy)
+
+
+def _text(path: str) -> str:
+    return Path(path).read_text()
+
+
+def _same_machine(architecture: str) -> bool:
+    """py-spy is sent as a program: it must be of the node's kind."""
+    ours = {"x86_64": "amd64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
+    return not architecture or architecture == ours
