@@ -29,19 +29,23 @@ class Throttling(NamedTuple):
 def folders(pid: int, controller: str) -> Iterator[Path]:
     """The process's group of a controller and its parents, innermost first; the root group is left out."""
     mounts = _mounts()
+    ours = (processes.read(processes.PROC / "self" / "cgroup") or "").splitlines()
     for line in (processes.read(processes.PROC / str(pid) / "cgroup") or "").splitlines():
         _, controllers, path = line.split(":", 2)
         mount = mounts.get(controller if controllers else "")
         if (controllers and controller not in controllers.split(",")) or mount is None:
             continue
-        # In a container the path may point above what is mounted; then its own root is the group.
+        # In a container the path may point above what is mounted; then the root of what is mounted is our own
+        # group, and the process's too when it is in the same one.
         folder = mount / path.lstrip("/")
-        if not folder.is_dir() or ".." in path:
-            folder = mount
+        above = not folder.is_dir() or ".." in path
+        if above and line not in ours:
+            continue
+        folder = mount if above else folder
         while folder != mount:
             yield folder
             folder = folder.parent
-        if not controllers or path == "/":
+        if not controllers or path == "/" or above:
             yield mount
 
 
