@@ -1,20 +1,22 @@
-"""A service that the application calls answers slowly.
+"""A service that the application calls answers slowly, or one that it calls in turn.
 
-Signature   request threads waiting for an HTTP answer, and the called server busy or queueing that long
+Signature   request threads waiting for an HTTP answer, and the called server busy or queueing that long;
+            with traces: own time on the critical path in a service behind the target
 Look-alike  network_slow: the called server is idle meanwhile; retry_storm: several short calls for one request
-Blind to    what a server on another machine does with the time (then its share of the way is inside)
-Reference   client span against server span; here by Little's law on the called server's threads
+Blind to    without traces: what a server on another machine does with the time, and who is behind it
+Reference   client span against server span; without them Little's law on the called server's threads
 """
 
 from __future__ import annotations
 
 from unslow.evidence.sockets import Sockets
+from unslow.evidence.spans import Spans
 from unslow.finding import Clear, Finding
-from unslow.measure.account import Account
+from unslow.measure.account import Account, Line
 from unslow.measure.significance import claim, is_excess, ms, total
 
 
-def check(account: Account, sockets: Sockets | None = None) -> Finding | Clear:
+def check(account: Account, sockets: Sockets | None = None, spans: Spans | None = None) -> Finding | Clear:
     lines = account.of_kind("downstream")
     if not lines:
         return Clear("no time in calls to other services")
@@ -26,17 +28,31 @@ def check(account: Account, sockets: Sockets | None = None) -> Finding | Clear:
     peer = peers.get(top.detail)
     if peer is not None and peer.busy_mean is not None:
         measured += f"; {peer.name} is busy with {peer.busy_mean:.1f} requests at a time"
+    traced = spans is not None and "spans" in top.evidence
     return Finding(
-        title=f"{top.place}: the called service is slow",
-        because=f"{measured}; {ms(total((top,)))} of it in {top.place}",
+        title=f"{top.place} is slow" if traced else f"{top.place}: the called service is slow",
+        because=f"{measured}; {ms(total((top,)))} of it in {top.place}{_way(spans, top) if spans and traced else ''}",
         place=top.place,
         claims=claim(account, lines),
         # Without a reference this may be its normal time: a queue is then not its consequence.
-        confidence=0.7 if account.has_reference else 0.55,
+        confidence=(0.85 if traced else 0.7) if account.has_reference else 0.55,
         next_steps=(
-            f"diagnose the called service in the same way: unslow diagnose http://{top.detail or 'ITS-ADDRESS'}/",
+            f"diagnose {top.service} in the same way, where it runs: unslow diagnose URL-OF-THE-OPERATION"
+            if traced
+            else f"diagnose the called service in the same way: unslow diagnose http://{top.detail or 'ITS-ADDRESS'}/",
             "meanwhile give the call a timeout below the caller's own, or answer without it",
         ),
         fixes=("set_timeout",),
-        evidence=("profile", "sockets.peers"),
+        evidence=top.evidence if traced else ("profile", "sockets.peers"),
     )
+
+
+def _way(spans: Spans, line: Line) -> str:
+    """By whom the target reaches the service, when it is not called directly."""
+    called_by = {call.callee: call.caller for call in reversed(spans.calls)}
+    way = [line.service]
+    while way[-1] in called_by and called_by[way[-1]] not in way:
+        way.append(called_by[way[-1]])
+    if way[-1] != spans.service or len(way) < 3:
+        return ""
+    return f", which is reached by way of {', '.join(reversed(way[1:-1]))}; {spans.traces} traces"

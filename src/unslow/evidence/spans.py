@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 
@@ -22,6 +24,46 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     errors: int = 0
 
 
+class Call(msgspec.Struct, frozen=True, kw_only=True):
+    """From one service to another, as the caller's client spans saw it."""
+
+    caller: str
+    callee: str
+    """A service; of one that is not traced, its address."""
+    operation: str
+    """Name of the client span."""
+    traced: bool = True
+    calls_per_trace: float
+    critical_s: float
+    """Mean critical-path time per trace of the target that is neither the caller's nor the callee's: the way
+    there and back, connecting, and waiting before the callee began. Of a callee that is not traced: all."""
+
+
+class SpanBar(msgspec.Struct, frozen=True, kw_only=True):
+    """One span of an example; seconds since the example's start."""
+
+    depth: int
+    service: str
+    name: str
+    kind: str
+    start_s: float
+    duration_s: float
+    critical: tuple[tuple[float, float], ...] = ()
+    """(start_s, end_s) of its stretches of the critical path."""
+    failed: bool = False
+
+
+class TraceExample(msgspec.Struct, frozen=True, kw_only=True):
+    """One request of the target."""
+
+    kind: Literal["typical", "slow"]
+    trace_id: str
+    duration_s: float
+    spans: int
+    """Of all; `bars` has only those that a picture can show."""
+    bars: tuple[SpanBar, ...]
+
+
 class Spans(msgspec.Struct, frozen=True, kw_only=True):
     source: str
     spans: int
@@ -34,3 +76,7 @@ class Spans(msgspec.Struct, frozen=True, kw_only=True):
     network_s: float | None = None
     """Mean client span minus server span per call between services."""
     network_calls: int = 0
+    service: str = ""
+    """As the target's own spans name it; empty when they name several."""
+    calls: tuple[Call, ...] = ()
+    examples: tuple[TraceExample, ...] = ()

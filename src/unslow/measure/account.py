@@ -18,6 +18,7 @@ import msgspec
 
 from unslow.evidence import Evidence
 from unslow.measure.cluster_parts import cluster_parts
+from unslow.measure.downstream_spans import tells_calls
 from unslow.measure.in_app import in_app_parts
 from unslow.measure.onset import onset_s
 from unslow.measure.part import Part
@@ -116,16 +117,23 @@ class Level(msgspec.Struct, frozen=True, kw_only=True):
 
 def account(evidence: Evidence) -> Account | None:
     """The account of the window against its reference; None when no response time was measured at all."""
+    reference = evidence.reference
+    one_sided = reference is not None and tells_calls(evidence.spans) != tells_calls(reference.spans)
+    if one_sided:  # lines can only be compared where both windows have them
+        evidence = _without_spans(evidence)
+        reference = _without_spans(reference) if reference else None
     now = level(evidence)
     if now is None:
         return None
-    baseline = level(evidence.reference) if evidence.reference else None
+    baseline = level(reference) if reference else None
     earlier = None if baseline else _before_onset(evidence)
     lines = _merge(evidence.target.service, now, baseline)
     notes = now.notes
     if earlier:
         lines = (*lines, _unsplit(evidence.target.service, earlier))
         notes = (*notes, "the time before the onset is known as a total only: it stands as one line")
+    if one_sided:
+        notes = (*notes, "only one of the two windows has traces: calls to other services are not divided by them")
     return Account(
         before=baseline.total if baseline else earlier,
         now=now.total,
@@ -137,6 +145,10 @@ def account(evidence: Evidence) -> Account | None:
         split_before=baseline is not None,
         notes=notes,
     )
+
+
+def _without_spans(evidence: Evidence) -> Evidence:
+    return msgspec.structs.replace(evidence, spans=None)
 
 
 def _before_onset(evidence: Evidence) -> Estimate | None:
@@ -305,7 +317,7 @@ def _merge(service: str, now: Level, before: Level | None) -> tuple[Line, ...]:
         match = earlier.pop((part.kind, part.place), None)
         lines.append(
             Line(
-                service=service,
+                service=part.service or service,
                 place=part.place,
                 kind=part.kind,
                 before_s=match.seconds if match else 0.0,
@@ -317,7 +329,7 @@ def _merge(service: str, now: Level, before: Level | None) -> tuple[Line, ...]:
         )
     lines += [
         Line(
-            service=service,
+            service=part.service or service,
             place=part.place,
             kind=part.kind,
             before_s=part.seconds,

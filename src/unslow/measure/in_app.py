@@ -17,6 +17,7 @@ from unslow.evidence import Evidence
 from unslow.evidence.profile import Profile, State
 from unslow.measure.database import database_parts
 from unslow.measure.downstream import downstream_parts
+from unslow.measure.downstream_spans import divided_by_spans
 from unslow.measure.part import Part
 from unslow.measure.quantities import Estimate
 from unslow.measure.stacks import Place, place_of, request_seconds, samples_of_route, stack_of
@@ -92,6 +93,11 @@ def gil_in(kind: str) -> LineKey:
 
 
 def in_app_parts(evidence: Evidence, in_app: Estimate) -> tuple[Part, ...]:
+    """The parts, with the time in called services divided by their traces where there are some."""
+    return divided_by_spans(evidence, _measured_parts(evidence, in_app), in_app.mean_s)
+
+
+def _measured_parts(evidence: Evidence, in_app: Estimate) -> tuple[Part, ...]:
     """Parts that sum to `in_app`; without stacks that tell all of it, what is known from outside."""
     profile = evidence.profile
     if profile is None:

@@ -13,3 +13,5 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     evidence: tuple[str, ...] = ()
     detail: str = ""
     """Machine-readable subject: a query id, a peer's address, a function."""
+    service: str = ""
+    """Whose time it is, when it is not the target's own."""

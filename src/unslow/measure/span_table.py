@@ -11,6 +11,8 @@ from unslow.evidence.spans import Operation, Spans
 from unslow.measure.critical_path import critical_path
 from unslow.measure.quantities import percentile
 from unslow.measure.self_time import self_times_ns
+from unslow.measure.span_calls import calls_between
+from unslow.measure.span_examples import examples
 from unslow.measure.span_tree import Counts, Forest, plant
 
 MAX_OPERATIONS = 500
@@ -39,7 +41,9 @@ def summarise(
     forest = plant(spans)
     entries = [at for at in _entries(forest, target_service) if path is None or serves(forest.spans[at], path)]
     members = _members(forest, entries)
-    operations, folded = _operations(forest, entries, members)
+    critical = _critical_ns(forest, entries)
+    operations, folded = _operations(forest, members, critical, len(entries))
+    services = {forest.spans[entry].service for entry in entries}
     gaps = _network_gaps_ns(forest, members)
     counts = Counter(dict(excluded))
     counts.update(dict(forest.excluded))
@@ -54,6 +58,9 @@ def summarise(
         operations=operations,
         network_s=sum(gaps) / len(gaps) / 1e9 if gaps else None,
         network_calls=len(gaps),
+        service=services.pop() if len(services) == 1 else "",
+        calls=calls_between(forest, members, critical, len(entries)),
+        examples=examples(forest, entries),
     )
 
 
@@ -103,20 +110,28 @@ def _members(forest: Forest, entries: Sequence[int]) -> list[int]:
     return [at for entry in entries for at in forest.below(entry)]
 
 
-def _operations(forest: Forest, entries: Sequence[int], members: Sequence[int]) -> tuple[tuple[Operation, ...], int]:
-    """The largest operations by critical-path time, and how many spans are in none of them."""
-    calls: dict[_Key, list[int]] = defaultdict(list)
-    for at in members:
-        calls[_key(forest.spans[at])].append(at)
-    critical: Counter[_Key] = Counter()
+def _critical_ns(forest: Forest, entries: Sequence[int]) -> Counter[int]:
+    """Critical-path time by span, of all entries."""
+    critical: Counter[int] = Counter()
     for entry in entries:
         for at, start, end in critical_path(forest, entry):
-            critical[_key(forest.spans[at])] += end - start
+            critical[at] += end - start
+    return critical
+
+
+def _operations(
+    forest: Forest, members: Sequence[int], critical_ns: Counter[int], traces: int
+) -> tuple[tuple[Operation, ...], int]:
+    """The largest operations by critical-path time, and how many spans are in none of them."""
+    calls: dict[_Key, list[int]] = defaultdict(list)
+    critical: Counter[_Key] = Counter()
+    for at in members:
+        key = _key(forest.spans[at])
+        calls[key].append(at)
+        critical[key] += critical_ns[at]
     own = self_times_ns(forest)
     ranked = sorted(calls, key=lambda key: (-critical[key], -len(calls[key]), key))
-    rows = tuple(
-        _operation(forest, key, calls[key], own, critical[key], len(entries)) for key in ranked[:MAX_OPERATIONS]
-    )
+    rows = tuple(_operation(forest, key, calls[key], own, critical[key], traces) for key in ranked[:MAX_OPERATIONS])
     return rows, sum(len(calls[key]) for key in ranked[MAX_OPERATIONS:])
 
 
