@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,6 +23,7 @@ from tests.checks.cluster import (
 )
 from tests.checks.verbs import requests, sockets
 from tests.evidences import evidence
+from unslow.bundle import read, write
 from unslow.diagnose import diagnose
 from unslow.diagnosis import Diagnosis
 from unslow.evidence.cluster import (
@@ -238,3 +240,10 @@ def test_a_sure_cause_without_milliseconds_stands_in_the_sentence() -> None:
     said = slow(one_of_three()).headline
     assert "nothing stands out" not in said
     assert "service shop has 1 ready of 3 endpoints" in said
+
+
+@pytest.mark.parametrize("make", [*CAPACITY.values(), *COSTLY.values()])
+def test_a_cluster_comes_back_from_a_bundle_as_it_was(make: Any, tmp_path: Path) -> None:
+    whole = evidence(cluster=make(), requests=requests(*[200.0] * 10))
+    write(tmp_path / "incident.unslow", whole)
+    assert read(tmp_path / "incident.unslow") == whole

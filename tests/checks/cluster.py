@@ -57,8 +57,8 @@ def pod(name: str = "shop-1", *containers: Container, **changes: Any) -> Pod:
     return Pod(**(normal | changes))
 
 
-def pods(*some: Pod) -> Pods:
-    return Pods(pods=some)
+def pods(*some: Pod, looked_into: str = "") -> Pods:
+    return Pods(pods=some, looked_into=looked_into)
 
 
 def timed(name: str, mean_ms: float, requests: float = 400.0, **changes: Any) -> Pod:

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from tests.checks.cluster import WINDOW
-from tests.checks.verbs import account, finds, is_clear, line
+from tests.checks.verbs import account, finds, is_clear, line, peer, sockets
+from unslow.checks import all_checks
 from unslow.evidence.cluster import Cni, Network, NodeNetwork
+from unslow.finding import Skipped
 
 ON_THE_WAY = account(line("network", "between here and billing", 60.0))
 
@@ -46,6 +49,29 @@ def test_a_larger_instance_only_with_milliseconds_and_an_exceeded_allowance() ->
         "larger instance" in step
         for step in finds("network_retransmits", network=exceeded, window=WINDOW, account=account()).next_steps
     )
+
+
+def test_the_targets_own_connections() -> None:
+    # 20 requests/s, 4 packets/s sent again: 0.2 a request, at 200 ms each 40 ms.
+    lossy = sockets(peer(retransmits_per_s=4.0))
+    waits = account(line("downstream", "calls to billing", 60.0))
+    found = finds("network_retransmits", 40.0, window=WINDOW, sockets=lossy, account=waits)
+    assert "240 packets" in found.because
+    assert found.place == "between the target and billing"
+
+
+def test_loss_towards_the_callers() -> None:
+    lossy = msgspec.structs.replace(sockets(), retransmits_per_s=4.0)
+    found = finds("network_retransmits", 0.0, window=WINDOW, sockets=lossy, account=account())
+    assert "its callers" in found.title
+
+
+def test_one_packet_in_a_hundred_requests() -> None:
+    is_clear("network_retransmits", window=WINDOW, sockets=sockets(peer(retransmits_per_s=0.2)), account=ON_THE_WAY)
+
+
+def test_nothing_read() -> None:
+    assert all_checks()["network_retransmits"](window=WINDOW) == Skipped("sockets")
 
 
 @pytest.mark.parametrize(("retransmitted", "segments"), [(90, 10_000), (4, 210), (3, 20)])

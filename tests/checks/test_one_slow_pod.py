@@ -24,6 +24,15 @@ def test_it_takes_from_whatever_its_requests_did() -> None:
     assert by_line["db query: q"] == pytest.approx(3 * by_line["cpu code: f"])
 
 
+def test_the_account_of_the_slow_pod_itself_holds_all_of_its_slowness() -> None:
+    its_own = pods(*SLOW.pods, looked_into="c")
+    finds("one_slow_pod", 179.0, pods=its_own, account=account(line("db query", "q", 190.0)))
+
+
+def test_the_account_of_a_healthy_twin_holds_none_of_it() -> None:
+    finds("one_slow_pod", 0.0, pods=pods(*SLOW.pods, looked_into="a"), account=account(line("cpu code", "f", 20.0)))
+
+
 def test_a_whole_node_is_named_before_its_pods() -> None:
     both = pods(
         timed("a", 20.0),

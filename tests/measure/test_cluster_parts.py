@@ -45,6 +45,14 @@ def test_a_slow_pod_costs_the_mean_its_share() -> None:
     assert parts(timed("a", 500.0), timed("b", 50.0), timed("c", 50.0)) == {"slow pod": 0.15}
 
 
+def test_an_account_of_one_pod_has_its_own_slowness_or_none() -> None:
+    twins = (timed("a", 180.0), timed("b", 50.0), timed("c", 50.0))
+    for name, expected in (("a", {"slow pod": 0.13}), ("b", {})):
+        whole = evidence(cluster=Cluster(pods=pods(*twins, looked_into=name)))
+        found = cluster_parts(whole, IN_APP, 0.0)
+        assert {part.kind: round(part.seconds, 4) for part in found} == expected
+
+
 def test_pods_that_had_just_started() -> None:
     fresh = timed("a", 500.0, ready_since_s=999.0)
     old = [timed(name, 50.0, ready_since_s=10.0) for name in ("b", "c")]

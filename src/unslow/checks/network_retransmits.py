@@ -1,6 +1,6 @@
 """Packets are lost and sent again, and requests wait for the timeout.
 
-Signature   one segment in a hundred or more is retransmitted, at a node or in a pod of the target
+Signature   one segment in a hundred or more is retransmitted, or one per fifty requests on the target's own connections
 Look-alike  network_slow: a long way without loss; a handful of retransmits among few segments
 Blind to    loss between callers and the load balancer outside
 Reference   TcpRetransSegs over TcpOutSegs; a timeout costs at least 200 ms, a lost SYN 1 s
@@ -9,18 +9,71 @@ Reference   TcpRetransSegs over TcpOutSegs; a timeout costs at least 200 ms, a l
 from __future__ import annotations
 
 from unslow.evidence.cluster import Cni, Network, NodeNetwork
+from unslow.evidence.sockets import Sockets
 from unslow.evidence.window import Window
-from unslow.finding import Clear, Finding
+from unslow.finding import Clear, Finding, Skipped
 from unslow.measure.account import Account
 from unslow.measure.cluster_claims import Behind, behind, spread
-from unslow.measure.cluster_network import loses_packets, retransmitted_ratio, timeout_s_per_request
+from unslow.measure.cluster_network import (
+    LEAST,
+    PER_REQUEST,
+    RTO_S,
+    loses_packets,
+    retransmitted_ratio,
+    timeout_s_per_request,
+)
 from unslow.measure.significance import floor_s, ms
 
 TOUCHED = ("network", "queue", "db query", "downstream", "cache", "client", "db pool wait", "retry")
 """Kinds of line in which a lost packet can hide."""
 
 
-def check(network: Network, window: Window, cni: Cni | None = None, account: Account | None = None) -> Finding | Clear:
+def check(
+    window: Window,
+    network: Network | None = None,
+    sockets: Sockets | None = None,
+    cni: Cni | None = None,
+    account: Account | None = None,
+) -> Finding | Clear | Skipped:
+    of_nodes = _by_counters(network, window, cni, account) if network else None
+    if isinstance(of_nodes, Finding):
+        return of_nodes
+    if sockets is None:
+        return of_nodes or Skipped("sockets")
+    return _by_connections(sockets, window, cni, account)
+
+
+def _by_connections(sockets: Sockets, window: Window, cni: Cni | None, account: Account | None) -> Finding | Clear:
+    """The kernel's own count on the target's connections: whose packets they were is certain, what each cost is not."""
+    lossy = [peer for peer in sockets.peers if peer.retransmits_per_s > 0]
+    per_s = sockets.retransmits_per_s + sum(peer.retransmits_per_s for peer in lossy)
+    rate = (account.rate_per_s if account else None) or sockets.requests_per_s
+    measured = f"{per_s * window.seconds:.0f} packets sent again on the target's connections in {window.seconds:.0f} s"
+    if not rate or per_s / rate < PER_REQUEST or per_s * window.seconds < LEAST:
+        return Clear(measured)
+    worst = max(lossy, key=lambda peer: peer.retransmits_per_s, default=None)
+    to_callers = worst is None or sockets.retransmits_per_s >= worst.retransmits_per_s
+    where = "its callers" if to_callers or worst is None else worst.name
+    cost_s = per_s / rate * RTO_S
+    claims = spread(account, cost_s, *TOUCHED) if account and cost_s >= floor_s(account, normal=False) else ()
+    return Finding(
+        title=f"packets between the target and {where} are lost and sent again",
+        because=(
+            f"{measured}, {per_s / rate:.2f} a request; at the shortest timeout of {ms(RTO_S)} that is {ms(cost_s)} a request"
+        ),
+        place=f"between the target and {where}",
+        claims=claims,
+        confidence=0.8 if claims else 0.55,
+        next_steps=(
+            "capture on both ends and compare: the packets of a slow request, headers only",
+            *_plugin(cni, bool(claims)),
+        ),
+        fixes=(),
+        evidence=("sockets",),
+    )
+
+
+def _by_counters(network: Network, window: Window, cni: Cni | None, account: Account | None) -> Finding | Clear:
     lossy = [part for part in network.parts if loses_packets(part)]
     known = [(part, ratio) for part in network.parts if (ratio := retransmitted_ratio(part)) is not None]
     worst = max(known, key=lambda one: (one[1], one[0].name), default=None)
@@ -71,6 +124,10 @@ def _next_steps(part: NodeNetwork, cni: Cni | None, waiting: Behind) -> tuple[st
         steps.append(f"see which interface and rule drops on {part.name}: ip -s link, iptables -L -v -n, nstat")
     if waiting.claims and part.allowance_exceeded:
         steps.append(f"a larger instance has a larger network allowance: {waiting.words}")
-    if waiting.claims and cni and cni.kind:
-        steps.append(f"only then look at the network plugin ({cni.kind} {cni.version}): replacing it is a migration")
-    return tuple(steps)
+    return (*steps, *_plugin(cni, bool(waiting.claims)))
+
+
+def _plugin(cni: Cni | None, has_ms: bool) -> tuple[str, ...]:
+    if cni is None or not has_ms:
+        return ()
+    return (f"only then look at the network plugin ({cni.kind} {cni.version}): replacing it is a migration",)

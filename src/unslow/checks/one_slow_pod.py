@@ -9,12 +9,12 @@ Reference   pods of one workload are each other's control group
 from __future__ import annotations
 
 from unslow.evidence.cluster import Nodes, Pod, Pods
-from unslow.finding import Claim, Clear, Finding, Skipped
+from unslow.finding import Clear, Finding, Skipped
 from unslow.measure.account import Account
-from unslow.measure.cluster_claims import spread
+from unslow.measure.cluster_claims import claims_of
 from unslow.measure.cluster_nodes import load
 from unslow.measure.cluster_pods import Outlier, outlier
-from unslow.measure.significance import claim, floor_s, ms, total
+from unslow.measure.significance import ms
 
 
 def check(pods: Pods, nodes: Nodes | None = None, account: Account | None = None) -> Finding | Clear | Skipped:
@@ -28,8 +28,7 @@ def check(pods: Pods, nodes: Nodes | None = None, account: Account | None = None
     means = [pod.latency.mean_s for pod in timed if pod.latency]
     if slow is None:
         return Clear(f"{len(timed)} pods take {ms(min(means))} to {ms(max(means))} on average")
-    grown = account is None or slow.cost_s >= floor_s(account, normal=False)
-    claims = _claims(account, slow) if grown else ()
+    claims = claims_of(account, slow, pods.looked_into)
     return Finding(
         title=f"{slow.by} {slow.name} is slower than the others",
         because=(
@@ -44,16 +43,6 @@ def check(pods: Pods, nodes: Nodes | None = None, account: Account | None = None
         fixes=("replace_pod",) if slow.by == "pod" else ("spread_pods",) if slow.by != "version" else ("roll_back",),
         evidence=("pods.latency",),
     )
-
-
-def _claims(account: Account | None, slow: Outlier) -> tuple[Claim, ...]:
-    """Its own line where there is one, and for the rest its share of whatever its requests did."""
-    own = account.of_kind("slow pod") if account else ()
-    if account is None or not own:
-        return spread(account, slow.cost_s)
-    others = {line.kind for line in account.lines} - {"slow pod"}
-    rest = spread(account, slow.cost_s - total(own), *sorted(others)) if others else ()
-    return (*claim(account, own), *rest)
 
 
 def _differs(slow: Outlier, timed: list[Pod]) -> str:

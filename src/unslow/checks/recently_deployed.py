@@ -11,12 +11,12 @@ from __future__ import annotations
 from unslow.evidence.cluster import Changes, Pods, Revision, Workload
 from unslow.evidence.deploys import Change, Deploys
 from unslow.evidence.series import Series
-from unslow.finding import Clear, Finding, Skipped
+from unslow.finding import Claim, Clear, Finding, Skipped
 from unslow.measure.account import Account
-from unslow.measure.cluster_claims import spread
+from unslow.measure.cluster_claims import claims_of
 from unslow.measure.cluster_pods import Outlier, outlier
 from unslow.measure.onset import onset_s
-from unslow.measure.significance import claim, floor_s, ms
+from unslow.measure.significance import ms
 
 BEFORE_S = 900.0
 """A change is suspect when latency rises within a quarter of an hour after it."""
@@ -35,7 +35,7 @@ def check(
     if deploys is None and workload is None and changes is None:
         return Skipped("deploys")
     if pods and (worse := outlier(pods.live, "version")) and _is_newer(worse, pods):
-        return _worse_version(worse, workload, account)
+        return _worse_version(worse, workload, claims_of(account, worse, pods.looked_into))
     known = _all(deploys, workload, changes)
     latest = max(known, key=lambda change: change.at_s, default=None)
     if latest is None:
@@ -90,12 +90,9 @@ def _is_newer(slow: Outlier, pods: Pods) -> bool:
     return bool(known) and all(at is not None and at > max(known) for at in ours)
 
 
-def _worse_version(slow: Outlier, workload: Workload | None, account: Account) -> Finding:
+def _worse_version(slow: Outlier, workload: Workload | None, claims: tuple[Claim, ...]) -> Finding:
     """Old and new pods serve the same traffic at the same time: that is more than a coincidence."""
     newest = max(workload.revisions, key=lambda one: one.number, default=None) if workload else None
-    own = account.of_kind("slow pod")
-    grown = slow.cost_s >= floor_s(account, normal=False)
-    claims = (claim(account, own) if own else spread(account, slow.cost_s)) if grown else ()
     return Finding(
         title=f"version {slow.name} is slower than the other",
         because=(

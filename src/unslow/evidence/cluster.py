@@ -154,6 +154,8 @@ class Pods(msgspec.Struct, frozen=True, kw_only=True):
     """The pods of the workload."""
 
     pods: tuple[Pod, ...]
+    looked_into: str = ""
+    """The pod whose requests, sockets, threads and profile the other sections hold; empty: they are of all pods."""
 
     @property
     def live(self) -> tuple[Pod, ...]:

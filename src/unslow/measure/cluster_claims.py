@@ -12,7 +12,8 @@ import msgspec
 
 from unslow.finding import Claim
 from unslow.measure.account import Account, Line
-from unslow.measure.significance import claim, is_excess, ms, total
+from unslow.measure.cluster_pods import Outlier
+from unslow.measure.significance import claim, floor_s, is_excess, ms, total
 
 WAITING = ("queue", "cpu contended", "cpu throttled")
 """Kinds of line that more or larger pods make shorter."""
@@ -62,6 +63,17 @@ def spread(account: Account | None, seconds: float, *kinds: str) -> tuple[Claim,
         return ()
     part = min(1.0, seconds / whole)
     return tuple(Claim(line=line.id, ms=line.excess_s * part * 1e3) for line in grown)
+
+
+def claims_of(account: Account | None, slow: Outlier, looked_into: str) -> tuple[Claim, ...]:
+    """Its own line where there is one, and for the rest its share of whatever its requests did."""
+    cost_s = slow.cost_in(looked_into)
+    if account is None or cost_s < floor_s(account, normal=False):
+        return ()
+    own = account.of_kind("slow pod")
+    others = sorted({line.kind for line in account.lines} - {"slow pod"})
+    rest = spread(account, cost_s - total(own), *others) if others else ()
+    return (*claim(account, own), *rest)
 
 
 def bound_elsewhere(account: Account | None) -> str:

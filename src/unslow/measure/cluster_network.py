@@ -12,6 +12,8 @@ LEAST_SEGMENTS = 200
 LEAST = 5
 RTO_S = 0.2
 """The shortest retransmission timeout of Linux: what each timeout costs at least."""
+PER_REQUEST = 0.02
+"""Retransmissions per request of the target's own connections, from which waiting for them is worth a look."""
 NEARLY_FULL = 0.9
 
 

@@ -69,7 +69,9 @@ def _at_most(limit_s: float, parts: Sequence[Part]) -> tuple[Part, ...]:
 
 def _pods(evidence: Evidence, cluster: Cluster, in_app: Estimate, known: Sequence[Part]) -> tuple[Part, ...]:
     """`known`: parts inside the application that better sources hold already."""
-    pods = [pod for pod in cluster.pods.live if pod.phase == "Running"] if cluster.pods else []
+    twins = [pod for pod in cluster.pods.live if pod.phase == "Running"] if cluster.pods else []
+    looked_into = cluster.pods.looked_into if cluster.pods else ""
+    pods = [pod for pod in twins if looked_into in {"", pod.name}]
     if not pods:
         return ()
     weights = _weights(pods)
@@ -81,11 +83,11 @@ def _pods(evidence: Evidence, cluster: Cluster, in_app: Estimate, known: Sequenc
         _rough("cpu contended", "waiting for a free core", _weighted(weights, waited)),
     )
     timed_by_kernel = any(part.kind in {"cpu throttled", "cpu contended"} for part in known)
-    slower = _slower(evidence, pods, sum(part.seconds for part in by_cpu))
+    slower = _slower(evidence, twins, looked_into, sum(part.seconds for part in by_cpu))
     return tuple(part for part in (*(() if timed_by_kernel else by_cpu), *slower) if part.seconds > 0)
 
 
-def _slower(evidence: Evidence, pods: Sequence[Pod], explained_s: float) -> tuple[Part, ...]:
+def _slower(evidence: Evidence, pods: Sequence[Pod], looked_into: str, explained_s: float) -> tuple[Part, ...]:
     """What some pods are slower than their twins, beyond what their CPU explains."""
     timed = [pod for pod in pods if pod.latency and pod.latency.requests > 0]
     young = fresh(timed, evidence.window.start_s)
@@ -94,7 +96,7 @@ def _slower(evidence: Evidence, pods: Sequence[Pod], explained_s: float) -> tupl
     if slow is None:
         return ()
     kind, place = ("cold start", slow.name) if cold else ("slow pod", f"{slow.by} {slow.name}, beyond its twins")
-    seconds = max(0.0, slow.cost_s - explained_s)
+    seconds = max(0.0, slow.cost_in(looked_into) - explained_s)
     requests = sum(pod.latency.requests for pod in timed if pod.latency)
     error = slow.mean_s * slow.share / max(1.0, requests * slow.share) ** 0.5
     return (Part(kind=kind, place=place, seconds=seconds, se_s=error, evidence=("pods.latency",), detail=slow.name),)

@@ -39,6 +39,16 @@ class Outlier(msgspec.Struct, frozen=True, kw_only=True):
         """By how much the mean request would be shorter if these pods were like the others."""
         return self.share * (self.mean_s - self.others_s)
 
+    def cost_in(self, looked_into: str) -> float:
+        """Seconds that the slow pods cost the mean request of an account.
+
+        `looked_into`: the one pod that the account is about, or empty when it is about all of them. A slow pod's
+        own account holds all of its slowness, a healthy twin's holds none.
+        """
+        if not looked_into:
+            return self.cost_s
+        return self.mean_s - self.others_s if looked_into in self.pods else 0.0
+
     @property
     def ratio(self) -> float:
         return self.mean_s / self.others_s if self.others_s else float("inf")
