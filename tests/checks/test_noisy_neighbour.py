@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from tests.checks.cluster import node, nodes
+from tests.checks.cluster import container, node, nodes, pod, pods, usage
 from tests.checks.verbs import account, finds, is_clear, line
 from unslow.checks import all_checks
 from unslow.evidence.cluster import Neighbour
@@ -33,7 +33,16 @@ def test_within_what_it_reserves() -> None:
 
 
 def test_a_node_with_idle_cores() -> None:
-    is_clear("noisy_neighbour", nodes=nodes(node("n", greedy(2.5), used_cores=3.0)), account=WAITING)
+    is_clear("noisy_neighbour", nodes=nodes(node("n", greedy(2.5), used_cores=3.0)), account=account())
+
+
+def test_measured_waiting_says_that_cores_are_missing_whatever_the_node_knows() -> None:
+    finds("noisy_neighbour", 60.0, nodes=nodes(node("n", greedy(2.5), used_cores=3.0)), account=WAITING)
+
+
+def test_the_target_itself_uses_most() -> None:
+    own = pods(pod("a", container(usage=usage(cores=2.4))))
+    is_clear("noisy_neighbour", nodes=nodes(node("node-a", greedy(1.4), used_cores=3.9)), pods=own, account=WAITING)
 
 
 def test_use_that_was_not_read() -> None:

@@ -1,6 +1,6 @@
 """Another pod on the node takes the cores that these pods would need.
 
-Signature   a full node, and one pod of somebody else's that uses more than it reserves and more than these pods
+Signature   a full node or measured waiting for cores, and one pod of others that uses more than it reserves and than these pods
 Look-alike  node_saturated: many small users; cpu_throttled: the pods' own limit; a busy neighbour on an idle node
 Blind to    neighbours on the same machine below the node (steal time hints at them); cache and memory bandwidth
 Reference   cgroup cpu.weight: without contention requests mean nothing, with it they decide
@@ -8,7 +8,7 @@ Reference   cgroup cpu.weight: without contention requests mean nothing, with it
 
 from __future__ import annotations
 
-from unslow.evidence.cluster import Neighbour, Nodes
+from unslow.evidence.cluster import Neighbour, Node, Nodes, Pods
 from unslow.finding import Clear, Finding, Skipped
 from unslow.measure.account import Account
 from unslow.measure.cluster_claims import behind
@@ -20,21 +20,25 @@ LARGE = 0.25
 BORROWED = 1.2
 
 
-def check(nodes: Nodes, account: Account | None = None) -> Finding | Clear | Skipped:
+def check(nodes: Nodes, pods: Pods | None = None, account: Account | None = None) -> Finding | Clear | Skipped:
     loads = [load(node) for node in of_target(nodes)]
     if not loads:
         return Clear("no node runs a pod of the workload")
     if all(one.used_ratio is None and one.node.cpu_pressure_ratio is None for one in loads):
         return Skipped("usage")
+    waiting = behind(account, "cpu contended", normal=False)
+    # Threads that wait for a core prove that cores are missing, also where a node does not know of its own machine.
     suspects = [
         (one, neighbour)
         for one in loads
-        if one.is_full and (neighbour := largest_neighbour(one.node)) and _takes(neighbour, one.node.allocatable_cores)
+        if (one.is_full or waiting.claims)
+        and (neighbour := largest_neighbour(one.node))
+        and _takes(neighbour, one.node)
+        and (neighbour.cores or 0.0) > _own_cores(pods, one.node)
     ]
     if not suspects:
         return Clear("; ".join(one.words for one in loads[:3]))
     node, neighbour = max(suspects, key=lambda one: one[1].cores or 0.0)
-    waiting = behind(account, "cpu contended", normal=False)
     return Finding(
         title=f"pod {neighbour.namespace}/{neighbour.pod} takes the cores of the node",
         because=(
@@ -53,6 +57,12 @@ def check(nodes: Nodes, account: Account | None = None) -> Finding | Clear | Ski
     )
 
 
-def _takes(one: Neighbour, allocatable_cores: float) -> bool:
+def _takes(one: Neighbour, node: Node) -> bool:
     used = one.cores or 0.0
-    return used >= LARGE * allocatable_cores and used > BORROWED * one.cpu_request_cores
+    return used >= LARGE * node.allocatable_cores and used > BORROWED * one.cpu_request_cores
+
+
+def _own_cores(pods: Pods | None, node: Node) -> float:
+    """What the target itself uses of the node."""
+    here = [pod for pod in (pods.live if pods else ()) if pod.node == node.name]
+    return sum(one.usage.cores or 0.0 for pod in here for one in pod.containers if one.usage)

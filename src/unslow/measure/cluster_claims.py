@@ -18,7 +18,7 @@ from unslow.measure.significance import claim, floor_s, is_excess, ms, total
 WAITING = ("queue", "cpu contended", "cpu throttled")
 """Kinds of line that more or larger pods make shorter."""
 NETWORK = ("network",)
-ELSEWHERE = ("db query", "db lock wait", "db pool wait", "downstream", "cache", "retry", "lock", "sleep")
+ELSEWHERE = ("db query", "db lock wait", "db pool wait", "downstream", "cache", "retry")
 """Kinds of line that more pods do not make shorter, and often longer."""
 MOSTLY = 0.5
 
