@@ -8,7 +8,7 @@ import msgspec
 
 from unslow.spans import classes, forest, members, paths, totals
 from unslow.spans import source as records
-from unslow.spans.forest import OPERATIONS, Counts, count
+from unslow.spans.forest import OPERATIONS, Counts, Part, count
 from unslow.spans.session import Session
 
 MAX_OPERATIONS = 500
@@ -98,13 +98,15 @@ def analyse(session: Session, source: str, parts: Sequence[str], wanted: Wanted 
     wanted = wanted or Wanted()
     parts = [f"({part}) AND {_sampled(session, wanted.sampled)}" for part in parts]
     session.create(OPERATIONS, records.operations(session.dialect, source))
-    _classify(session, source, parts, wanted)
+    kinds = {row[0] for row in session.rows(f"SELECT DISTINCT kind FROM {OPERATIONS}")}
+    whole = [Part(session, source, part, {"producer", "consumer"} <= kinds) for part in parts]
+    _classify(session, source, whole, wanted)
     counts, tables = Counts(), set[str]()
     traces = 0
-    for part in parts:
-        _plant(session, source, part, wanted, counts)
-        paths.cover(session)
-        if not paths.walk(session, source, part):
+    for part in whole:
+        _plant(part, wanted, counts)
+        paths.cover(part)
+        if not paths.walk(part):
             counts.repaired[TOO_DEEP] += 1
         traces += int(session.rows(f"SELECT count(DISTINCT t) FROM {forest.SPANS}")[0][0])
         totals.add_up(session, tables)
@@ -117,26 +119,26 @@ def _sampled(session: Session, share: float) -> str:
     return f"abs({session.dialect.hashed('trace_id')} % 10000) < {round(share * 10_000)}"
 
 
-def _plant(session: Session, source: str, part: str, wanted: Wanted, counts: Counts) -> None:
-    forest.plant(session, source, part, counts)
+def _plant(part: Part, wanted: Wanted, counts: Counts) -> None:
+    forest.plant(part, counts)
     if wanted.service is not None or wanted.slower_than_ns > 0:
-        members.keep(session, wanted.service, wanted.slower_than_ns)
+        members.keep(part.session, wanted.service, wanted.slower_than_ns)
 
 
-def _classify(session: Session, source: str, parts: Sequence[str], wanted: Wanted) -> None:
+def _classify(session: Session, source: str, parts: Sequence[Part], wanted: Wanted) -> None:
     if wanted.service is None and wanted.slower_than_ns == 0:
         classes.entries_of_source(
-            session, source, f"({' OR '.join(parts)})" if len(parts) == 1 else _sampled(session, wanted.sampled)
+            session, source, parts[0].where if len(parts) == 1 else _sampled(session, wanted.sampled)
         )
     else:
         for number, part in enumerate(parts):
-            _plant(session, source, part, wanted, Counts())
+            _plant(part, wanted, Counts())
             (session.append if number else session.create)(classes.ENTRIES, classes.entries_of_forest())
     classes.classify(session)
 
 
 def _report(session: Session, counts: Counts, traces: int, wanted: Wanted) -> SpanReport:
-    requests = dict(session.rows(f"SELECT c, sum(entries) FROM {totals.SHARES} GROUP BY c"))
+    requests: dict[int, int] = dict(session.rows(f"SELECT c, sum(entries) FROM {totals.SHARES} GROUP BY c"))
     spans = int(session.rows(f"SELECT coalesce(sum(calls), 0) FROM {totals.SHARES}")[0][0])
     total = sum(int(one) for one in requests.values())
     typical, tail = int(requests.get(totals.TYPICAL, 0)), int(requests.get(totals.TAIL, 0))
@@ -178,7 +180,7 @@ def _operations(session: Session, requests: int, typical: int, tail: int) -> tup
         for number, q in enumerate((0.5, 0.95, 0.99))
     )
     quantiles = f"""SELECT op AS x, {marks} FROM (
-          SELECT op, calls, total, sum(calls) OVER (PARTITION BY op ORDER BY bucket ROWS UNBOUNDED PRECEDING) AS upto,
+          SELECT op, calls, total, sum(calls) OVER (PARTITION BY op ORDER BY bucket ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS upto,
             sum(calls) OVER (PARTITION BY op) AS n
           FROM (SELECT op, bucket, CAST(sum(calls) AS BIGINT) AS calls, CAST(sum(total) AS BIGINT) AS total
                 FROM {totals.CALLS} one JOIN ({names}) own ON one.o = own.w GROUP BY op, bucket) two

@@ -12,9 +12,12 @@ class Dialect(msgspec.Struct, frozen=True):
     hash: str
     """A 64-bit integer of some non-null texts, which go to `{}`."""
     kids: str
-    """Aggregate of rows (lo, hi, s, sid): a list that falls by `hi`, then rises by `lo`, then falls by `sid`."""
+    """Aggregate of rows (lo, hi, a, s, sid): a list that falls by `hi`, then rises by `a`, then by `sid`."""
     taken: str
-    """The ids `s` met when `kids` is walked backwards from the instant `reached`, as a list."""
+    """The ids `s` met when `kids` is walked backwards, each ending before the last one met began, as a list.
+
+    `reached` is the instant before which the first must end.
+    """
     each: str
     """An expression in the select list that gives one row per element of the list `taken`."""
 
@@ -25,9 +28,9 @@ class Dialect(msgspec.Struct, frozen=True):
 DUCKDB = Dialect(
     name="DuckDB",
     hash="hash({})",
-    kids="list({'lo': lo, 'hi': hi, 'ids': [s]} ORDER BY hi DESC, lo, sid DESC)",
+    kids="list({'lo': lo, 'hi': hi, 'ids': [s]} ORDER BY hi DESC, a, sid)",
     taken=(
-        "list_reduce(kids, lambda acc, one: CASE WHEN one.hi <= acc.lo"
+        "list_reduce(kids, lambda acc, one: CASE WHEN one.hi < acc.lo"
         " THEN {'lo': one.lo, 'hi': acc.hi, 'ids': list_concat(acc.ids, one.ids)} ELSE acc END,"
         " {'lo': reached, 'hi': reached, 'ids': []::UBIGINT[]}).ids"
     ),
@@ -37,9 +40,9 @@ DUCKDB = Dialect(
 CLICKHOUSE = Dialect(
     name="ClickHouse",
     hash="sipHash64({})",
-    kids="arrayReverseSort(one -> (one.2, -one.1, one.4), groupArray((lo, hi, [s], sid)))",
+    kids="arraySort(one -> (-one.2, one.4, one.5), groupArray((lo, hi, [s], a, sid)))",
     taken=(
-        "arrayFold((acc, one) -> if(one.2 <= acc.1, (one.1, arrayConcat(acc.2, one.3)), acc),"
+        "arrayFold((acc, one) -> if(one.2 < acc.1, (one.1, arrayConcat(acc.2, one.3)), acc),"
         " kids, (reached, emptyArrayUInt64())).2"
     ),
     each="arrayJoin(taken)",
@@ -48,13 +51,10 @@ CLICKHOUSE = Dialect(
 SPARK = Dialect(
     name="Spark",
     hash="xxhash64({})",
-    kids=(
-        "array_sort(collect_list(struct(hi, -lo AS later, sid, lo, array(s) AS ids)),"
-        " (a, b) -> CASE WHEN a > b THEN -1 WHEN a < b THEN 1 ELSE 0 END)"
-    ),
+    kids=("array_sort(collect_list(struct(-hi AS back, a, sid, lo, hi, array(s) AS ids)))"),
     taken=(
         "aggregate(kids, struct(reached AS lo, cast(array() AS array<bigint>) AS ids), (acc, one) ->"
-        " CASE WHEN one.hi <= acc.lo THEN struct(one.lo AS lo, concat(acc.ids, one.ids) AS ids) ELSE acc END).ids"
+        " CASE WHEN one.hi < acc.lo THEN struct(one.lo AS lo, concat(acc.ids, one.ids) AS ids) ELSE acc END).ids"
     ),
     each="explode(taken)",
 )

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections import Counter
 
+import msgspec
+
 from unslow.measure.span_tree import CLOCK_SKEW, CYCLE, DUPLICATE, MISSING_ROOT, ORPHAN, OVERRUN
 from unslow.spans import source as records
 from unslow.spans.session import Session
@@ -23,7 +25,7 @@ SPANS, HEADS, KIDS = "unslow_spans", "unslow_heads", "unslow_kids"
 
 spans: the columns of `source.COLUMNS`, `sd` nanoseconds of all children together, and `f`: `LEAF`, `PLAIN` or `HEAD`.
 heads: the spans whose children overlap, overrun them, or are more than two. kids: the children of heads, with the
-parent's interval as `pa`, `pd`.
+parent's interval as `pa`, `pd`, its operation `po`, and `w`, 0 where the parent does not wait.
 """
 LEAF, PLAIN, HEAD = 0, 1, 2
 
@@ -38,17 +40,25 @@ class Counts:
         self.repaired: Counter[str] = Counter()
 
 
-def plant(session: Session, source: str, where: str, counts: Counts) -> None:
-    """Leave the tables `spans`, `heads` and `kids` for the rows of the source that satisfy `where`.
+class Part(msgspec.Struct, frozen=True):
+    """Rows of a source that hold whole traces."""
 
-    The table `operations` must be there.
-    """
-    session.create(_ROWS, records.resolved(session.dialect, source, where))
-    _drop_repeated(session, source, where, counts)
-    _link(session, _ROWS, SPANS, HEADS, KIDS)
+    session: Session
+    source: str
+    where: str
+    messages: bool
+    """Whether there are producers and consumers, for which nobody waits."""
+
+
+def plant(part: Part, counts: Counts) -> None:
+    """Leave the tables `spans`, `heads` and `kids`; the table `operations` must be there."""
+    session = part.session
+    session.create(_ROWS, records.resolved(session.dialect, part.source, part.where))
+    _drop_repeated(part, counts)
+    _link(part, _ROWS, SPANS, HEADS, KIDS)
     session.create(_HURT, _hurt(session))
     if count(session, _HURT):
-        _mend(session, counts)
+        _mend(part, counts)
     counts.repaired[OVERRUN] += count(session, f"{KIDS} WHERE a < pa OR a + d > pa + pd")
 
 
@@ -56,7 +66,20 @@ def count(session: Session, rows: str) -> int:
     return int(session.rows(f"SELECT count(*) FROM {rows}")[0][0])
 
 
-def _drop_repeated(session: Session, source: str, where: str, counts: Counts) -> None:
+def waited_for(part: Part, up: str, kid: str) -> tuple[str, str]:
+    """(1 or 0, joins): nobody waits for what a consumer does with the message of a producer."""
+    if not part.messages:
+        return "CAST(1 AS SMALLINT)", ""
+    waited = "CAST(CASE WHEN producer IS NOT NULL AND consumer IS NOT NULL THEN 0 ELSE 1 END AS SMALLINT)"
+    return waited, f"{_left_join('producer', up)} {_left_join('consumer', kid)}"
+
+
+def _left_join(kind: str, rows: str) -> str:
+    return f"LEFT JOIN (SELECT o AS {kind} FROM {OPERATIONS} WHERE kind = '{kind}') {kind}s ON {rows}.o = {kind}"
+
+
+def _drop_repeated(part: Part, counts: Counts) -> None:
+    session, source, where = part.session, part.source, part.where
     total, distinct = session.rows(f"SELECT count(*), count(DISTINCT s) FROM {_ROWS}")[0]
     if total < session.rows(records.size(source, where))[0][0]:
         counts.excluded.update(dict(session.rows(records.flaws(source, where))))
@@ -66,38 +89,44 @@ def _drop_repeated(session: Session, source: str, where: str, counts: Counts) ->
     twins, best = "unslow_twins", "unslow_best"
     session.create(twins, f"SELECT s FROM {_ROWS} GROUP BY s HAVING count(*) > 1")
     session.create(best, records.best_reports(session.dialect, source, where, twins))
-    session.remove(_ROWS, f"s IN (SELECT s FROM {twins})")
+    session.remove(_ROWS, "s", f"SELECT s FROM {twins}")
     session.append(_ROWS, f"SELECT {COLUMNS} FROM {best}")
 
 
-def _link(session: Session, rows: str, spans: str, heads: str, kids: str) -> None:
+def _link(part: Part, rows: str, spans: str, heads: str, kids: str) -> None:
     """Make the three tables out of sound rows, and the table `kin` of parents."""
+    session = part.session
     session.create(
         _KIN,
         f"""SELECT p, count(*) AS n, sum(d) AS sd, min(a) AS klo, max(a + d) AS khi
             FROM {rows} WHERE p IS NOT NULL GROUP BY p""",
     )
+    produces, producers = "", ""
+    if part.messages:
+        produces = "OR producer IS NOT NULL"
+        producers = _left_join("producer", "one")
     session.create(
         spans,
         f"""SELECT t, s, one.p AS p, o, a, d, CAST(coalesce(sd, 0) AS BIGINT) AS sd, CAST(CASE WHEN n IS NULL THEN {LEAF}
-            WHEN n > 2 OR (n = 2 AND sd > khi - klo) OR klo < a OR khi > a + d OR (klo = a AND khi >= a + d)
+            WHEN n > 2 OR (n = 2 AND sd >= khi - klo) OR klo < a OR khi > a + d OR (klo = a AND khi >= a + d) {produces}
             THEN {HEAD} ELSE {PLAIN} END AS SMALLINT) AS f
-            FROM {rows} one LEFT JOIN {_KIN} kin ON one.s = kin.p""",
+            FROM {rows} one LEFT JOIN {_KIN} kin ON one.s = kin.p {producers}""",
     )
     session.create(heads, f"SELECT s, t, o, a, d, sd FROM {spans} WHERE f = {HEAD}")
+    waited, joined = waited_for(part, "head", "kid")
     session.create(
         kids,
         f"""SELECT kid.t AS t, kid.s AS s, kid.p AS p, kid.o AS o, kid.a AS a, kid.d AS d, kid.sd AS sd, kid.f AS f,
-            head.a AS pa, head.d AS pd FROM {spans} kid JOIN {heads} head ON kid.p = head.s""",
+            head.a AS pa, head.d AS pd, head.o AS po, {waited} AS w
+            FROM {spans} kid JOIN {heads} head ON kid.p = head.s {joined}""",
     )
 
 
 def _hurt(session: Session) -> str:
     """Traces with a callee that seems to start before its caller on another host, with a cycle, with an orphan."""
     parts = [
-        f"""SELECT t FROM (SELECT kid.t AS t, kid.o AS o, head.o AS po FROM {KIDS} kid JOIN {HEADS} head ON kid.p = head.s
-              WHERE kid.a < kid.pa) one JOIN (SELECT o AS w, v FROM {OPERATIONS}) own ON one.o = own.w
-            JOIN (SELECT o AS w, v FROM {OPERATIONS}) up ON one.po = up.w WHERE own.v <> up.v"""
+        f"""SELECT t FROM {KIDS} kid JOIN (SELECT o AS w, v FROM {OPERATIONS}) own ON kid.o = own.w
+            JOIN (SELECT o AS w, v FROM {OPERATIONS}) up ON kid.po = up.w WHERE a < pa AND own.v <> up.v"""
     ]
     circling = _circling(session)
     if circling:
@@ -138,19 +167,20 @@ def _circling(session: Session) -> str:
     return climbers  # too far to climb: the slow way will tell
 
 
-def _mend(session: Session, counts: Counts) -> None:
+def _mend(part: Part, counts: Counts) -> None:
     """Walk the hurt traces from their roots, and put what was reached in the place of what was there."""
-    broken = "unslow_broken"
+    session, broken, hurt = part.session, "unslow_broken", f"SELECT t FROM {_HURT}"
     session.create(
         broken,
-        f"SELECT {COLUMNS}, v FROM {_ROWS} one JOIN (SELECT o AS w, v FROM {OPERATIONS}) own ON one.o = own.w WHERE t IN (SELECT t FROM {_HURT})",
+        f"""SELECT {COLUMNS}, v FROM {_ROWS} one JOIN (SELECT o AS w, v FROM {OPERATIONS}) own ON one.o = own.w
+            WHERE t IN ({hurt})""",
     )
     _reach(session, broken, counts)
     mended = tuple(f"{table}_mended" for table in (_ROWS, SPANS, HEADS, KIDS))
     session.create(mended[0], f"SELECT {COLUMNS} FROM {_REACHED} WHERE keep = 1")
-    _link(session, *mended)
+    _link(part, *mended)
     for table in (SPANS, HEADS, KIDS):
-        session.remove(table, f"t IN (SELECT t FROM {_HURT})")
+        session.remove(table, "t", hurt)
         session.append(table, f"SELECT * FROM {table}_mended")
 
 
@@ -160,20 +190,24 @@ def _reach(session: Session, broken: str, counts: Counts) -> None:
     Only a callee of another service that starts before its caller proves a wrong clock. It is put in the
     middle of the caller's time, and what runs on its host moves along.
     """
-    rooted = f"SELECT t FROM {broken} WHERE p IS NULL"
-    lost = f"p IS NOT NULL AND p NOT IN (SELECT s FROM {broken})"
-    zero = "CAST(0 AS BIGINT)"
-    counts.repaired[MISSING_ROOT] += count(session, f"{broken} WHERE {lost} AND t NOT IN ({rooted})")
+    tops, zero = "unslow_tops", "CAST(0 AS BIGINT)"
+    session.create(
+        tops,
+        f"""SELECT one.t AS t, one.s AS s, one.p AS p, one.o AS o, one.a AS a, one.d AS d, one.v AS v,
+            CASE WHEN one.p IS NOT NULL AND rooted.t IS NOT NULL THEN {zero} ELSE CAST(1 AS BIGINT) END AS keep
+            FROM {broken} one LEFT JOIN (SELECT s AS us FROM {broken}) up ON one.p = up.us
+            LEFT JOIN (SELECT DISTINCT t FROM {broken} WHERE p IS NULL) rooted ON one.t = rooted.t
+            WHERE up.us IS NULL""",
+    )
+    counts.repaired[MISSING_ROOT] += count(session, f"{tops} WHERE keep = 1 AND p IS NOT NULL")
     spare = "CAST(floor(greatest(up.d - kid.d, 0) / 2.0) AS BIGINT)"
     early = "kid.v <> up.v AND kid.a < up.a"
     delta = f"CASE WHEN kid.v = up.v THEN up.delta WHEN {early} THEN up.a + {spare} - kid.a ELSE {zero} END"
     session.create(
         _REACHED,
         f"""WITH RECURSIVE tree AS (
-              SELECT t, s, CASE WHEN t IN ({rooted}) THEN p END AS p, o, a, d, v, {zero} AS delta,
-                CAST(CASE WHEN p IS NOT NULL AND t IN ({rooted}) THEN 0 ELSE 1 END AS BIGINT) AS keep, {zero} AS skewed,
-                {zero} AS depth
-              FROM {broken} WHERE p IS NULL OR ({lost})
+              SELECT t, s, CASE WHEN keep = 0 THEN p END AS p, o, a, d, v, {zero} AS delta, keep, {zero} AS skewed,
+                {zero} AS depth FROM {tops}
               UNION ALL
               SELECT kid.t AS t, kid.s AS s, kid.p AS p, kid.o AS o, kid.a + {delta} AS a, kid.d AS d, kid.v AS v,
                 {delta} AS delta, up.keep AS keep, CASE WHEN {early} THEN up.keep ELSE {zero} END AS skewed,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from unslow.spans.forest import HEADS, KIDS, OPERATIONS, SPANS
+from unslow.spans.forest import HEAD, HEADS, KIDS, OPERATIONS, SPANS
 from unslow.spans.session import Session
 from unslow.spans.view import quoted
 
@@ -35,5 +35,5 @@ def keep(session: Session, service: str | None, slower_than_ns: int) -> None:
         f"""SELECT t, s, CASE WHEN entry <> s THEN p END AS p, o, a, d, sd, f
             FROM {SPANS} one JOIN {_KEPT} kept ON one.s = kept.x""",
     )
-    session.remove(HEADS, f"s NOT IN (SELECT x FROM {_KEPT})")
-    session.remove(KIDS, f"s NOT IN (SELECT x FROM {_KEPT} WHERE entry <> x)")
+    session.create(HEADS, f"SELECT s, t, o, a, d, sd FROM {SPANS} WHERE f = {HEAD}")
+    session.remove(KIDS, "s", f"SELECT s FROM {KIDS} WHERE s NOT IN (SELECT x FROM {_KEPT} WHERE entry <> x)")

@@ -43,7 +43,7 @@ def _ranges(session: DuckSession, source: str, size: int) -> list[str]:
     """A condition per part, by position in the file; none when traces are too scattered for that."""
     session.create(
         _EXTENTS,
-        f"""SELECT t, lo, hi, CAST(floor((sum(n) OVER (ORDER BY lo ROWS UNBOUNDED PRECEDING) - 1) / {PART}) AS BIGINT) AS part
+        f"""SELECT t, lo, hi, CAST(floor((sum(n) OVER (ORDER BY lo ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) - 1) / {PART}) AS BIGINT) AS part
             FROM (SELECT hash(coalesce(trace_id, '')) AS t, min(file_row_number) AS lo, max(file_row_number) AS hi,
                   count(*) AS n FROM {source} GROUP BY 1) one""",
     )

@@ -9,8 +9,7 @@ as far as something is different.
 from __future__ import annotations
 
 from unslow.spans import source as records
-from unslow.spans.forest import KIDS, LEAF, SPANS, count
-from unslow.spans.session import Session
+from unslow.spans.forest import KIDS, LEAF, SPANS, Part, count, waited_for
 
 DEEPEST = 1_000
 COVERED, CUT, USED = "unslow_covered", "unslow_cut", "unslow_used"
@@ -29,30 +28,34 @@ _TAKEN = f"""SELECT up AS s, CAST(sum(CASE WHEN ison = 1 THEN hi - lo ELSE 0 END
     FROM {_NEW} WHERE pon = 1 GROUP BY up"""
 
 
-def cover(session: Session) -> None:
-    """Leave the table `covered`: the union of the children's intervals, each cut to the parent."""
+def cover(part: Part) -> None:
+    """Leave the table `covered`: the union of the children's intervals, each cut to the parent.
+
+    Contested is also what only touches, and what a producer sent off.
+    """
+    session = part.session
     session.create(
         COVERED,
         f"""SELECT p AS s, CAST(sum(CASE WHEN hi <= lo OR hi <= prev THEN 0 WHEN prev > lo THEN hi - prev ELSE hi - lo END)
-              AS BIGINT) AS cov, max(CASE WHEN lo < hi AND lo < prev THEN 1 ELSE 0 END) AS contested
-            FROM (SELECT p, lo, hi, coalesce(max(hi) OVER (PARTITION BY p ORDER BY lo, hi
+              AS BIGINT) AS cov, max(CASE WHEN (lo < hi AND lo <= prev) OR w = 0 THEN 1 ELSE 0 END) AS contested
+            FROM (SELECT p, lo, hi, w, coalesce(max(hi) OVER (PARTITION BY p ORDER BY lo, hi
                     ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS prev
-                  FROM (SELECT p, {_LO} AS lo, {_HI} AS hi FROM {KIDS}) one) two GROUP BY p""",
+                  FROM (SELECT p, w, {_LO} AS lo, {_HI} AS hi FROM {KIDS}) one) two GROUP BY p""",
     )
 
 
-def walk(session: Session, source: str, where: str) -> bool:
+def walk(part: Part) -> bool:
     """Leave the tables `cut` and `used`; False when it had to stop before the end of very deep traces.
 
     The table `covered` must be there.
     """
-    contested = f"SELECT s FROM {COVERED} WHERE contested = 1"
+    session = part.session
     session.create(
         _BELOW,
-        f"""SELECT {_KID}, p AS up, pa AS plo, pa + pd AS phi, 1 AS pon, a AS oldlo, a + d AS oldhi, 1 AS oldon
-            FROM {KIDS} WHERE p IN ({contested})""",
+        f"""SELECT {_KID}, w, p AS up, pa AS plo, pa + pd AS phi, 1 AS pon, a AS oldlo, a + d AS oldhi, 1 AS oldon
+            FROM {KIDS} WHERE p IN (SELECT s FROM {COVERED} WHERE contested = 1)""",
     )
-    _decide(session, source, where)
+    _decide(part)
     session.create(USED, f"SELECT s, cov AS taken FROM {COVERED} WHERE contested = 0 UNION ALL {_TAKEN}")
     alone = "CASE WHEN hi < lo OR (hi = lo AND d > 0) THEN 0 ELSE 1 END"
     session.create(
@@ -61,72 +64,77 @@ def walk(session: Session, source: str, where: str) -> bool:
             FROM (SELECT *, {_LO} AS lo, {_HI} AS hi FROM {KIDS} WHERE a < pa OR a + d > pa + pd) one
             JOIN (SELECT s AS alone FROM {COVERED} WHERE contested = 0) other ON one.p = other.alone""",
     )
-    session.create(_FRONT, f"SELECT s, lo, hi, ison FROM {CUT} WHERE f <> {LEAF}")
+    session.create(_FRONT, f"SELECT s, o, lo, hi, ison FROM {CUT} WHERE f <> {LEAF}")
+    waited, joined = waited_for(part, "front", "kid")
     for _ in range(DEEPEST):
         if not count(session, _FRONT):
             return True
         session.create(
             _BELOW,
-            f"""SELECT kid.s AS s, kid.t AS t, kid.o AS o, kid.a AS a, kid.d AS d, kid.sd AS sd, kid.f AS f,
+            f"""SELECT kid.s AS s, kid.t AS t, kid.o AS o, kid.a AS a, kid.d AS d, kid.sd AS sd, kid.f AS f, {waited} AS w,
                 kid.p AS up, front.lo AS plo, front.hi AS phi, front.ison AS pon,
                 coalesce(cut.lo, kid.a) AS oldlo, coalesce(cut.hi, kid.a + kid.d) AS oldhi, coalesce(cut.ison, 1) AS oldon
-                FROM {SPANS} kid JOIN {_FRONT} front ON kid.p = front.s LEFT JOIN {CUT} cut ON kid.s = cut.s""",
+                FROM {SPANS} kid JOIN {_FRONT} front ON kid.p = front.s LEFT JOIN {CUT} cut ON kid.s = cut.s {joined}""",
         )
-        _decide(session, source, where)
-        session.remove(USED, f"s IN (SELECT s FROM {_FRONT})")
+        _decide(part)
+        session.remove(USED, "s", f"SELECT s FROM {_FRONT}")
         session.append(USED, _TAKEN)
-        session.remove(CUT, f"s IN (SELECT s FROM {_NEW})")
+        session.remove(CUT, "s", f"SELECT s FROM {_NEW}")
         session.append(CUT, f"SELECT {_STATE} FROM {_NEW} WHERE {_DIRTY}")
-        session.create(_FRONT, f"SELECT s, lo, hi, ison FROM {_NEW} WHERE ({_CHANGED}) AND f <> {LEAF}")
+        session.create(_FRONT, f"SELECT s, o, lo, hi, ison FROM {_NEW} WHERE ({_CHANGED}) AND f <> {LEAF}")
     return False
 
 
-def _decide(session: Session, source: str, where: str) -> None:
+def _decide(part: Part) -> None:
     """The table `new`: the kids of `below` with what their parent leaves them, and whether they are chosen.
 
-    Where none lies beside another all are chosen; elsewhere the list is walked from its end.
+    Where none lies beside another or touches it all are chosen; elsewhere the list is walked from its end.
     """
+    session = part.session
     session.create(
         _STEP,
-        f"""SELECT *, CASE WHEN pon = 1 AND hi > lo AND lo < coalesce(max(hi) OVER (
-              PARTITION BY up ORDER BY lo, hi, s ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0)
+        f"""SELECT {_KID}, up, phi, pon, oldlo, oldhi, oldon, lo, hi, CASE WHEN pon = 1 AND hi > lo AND lo <= coalesce(
+              max(hi) OVER (PARTITION BY up ORDER BY lo, hi, s ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0)
               THEN 1 ELSE 0 END AS beside
-            FROM (SELECT *, greatest(a, plo) AS lo, least(a + d, phi) AS hi FROM {_BELOW}) one""",
+            FROM (SELECT *, greatest(a, plo) AS lo, CASE WHEN w = 0 THEN greatest(a, plo) ELSE least(a + d, phi) END AS hi
+                  FROM {_BELOW}) one""",
     )
-    chosen, condition = "", "hi > lo"
+    joined, picked = "", ""
     if count(session, f"{_STEP} WHERE beside = 1"):
-        _choose(session, source, where)
-        chosen = f"LEFT JOIN (SELECT s AS pick FROM {_CHOSEN}) chosen ON step.s = chosen.pick"
-        condition = f"hi > lo AND (pick IS NOT NULL OR up NOT IN (SELECT up FROM {_STEP} WHERE beside = 1))"
+        _choose(part)
+        joined = f"""LEFT JOIN {_CHOSEN} chosen ON step.s = chosen.pick
+            LEFT JOIN (SELECT DISTINCT up AS rival FROM {_STEP} WHERE beside = 1) contest ON step.up = contest.rival"""
+        picked = "AND (pick IS NOT NULL OR rival IS NULL)"
     session.create(
         _NEW,
         f"""SELECT {_KID}, lo, hi, up, pon, oldlo, oldhi, oldon,
-            CASE WHEN pon = 0 THEN 0 WHEN {condition} THEN 1 WHEN d = 0 AND hi = lo THEN 1 ELSE 0 END AS ison
-            FROM {_STEP} step {chosen}""",
+            CASE WHEN pon = 0 THEN 0 WHEN hi > lo {picked} THEN 1 WHEN d = 0 AND hi = lo THEN 1 ELSE 0 END AS ison
+            FROM {_STEP} step {joined}""",
     )
 
 
-def _choose(session: Session, source: str, where: str) -> None:
+def _choose(part: Part) -> None:
     """The table `chosen`: of siblings beside one another, those that the answer waited for."""
-    contest, tied, texts = "unslow_contest", "unslow_tied", "unslow_texts"
+    session, contest, tied, texts = part.session, "unslow_contest", "unslow_tied", "unslow_texts"
     session.create(
         contest,
-        f"SELECT s, up, lo, hi, phi FROM {_STEP} WHERE hi > lo AND up IN (SELECT up FROM {_STEP} WHERE beside = 1)",
+        f"""SELECT s, up, a, lo, hi, phi FROM {_STEP}
+            WHERE hi > lo AND pon = 1 AND up IN (SELECT up FROM {_STEP} WHERE beside = 1)""",
     )
     session.create(
         tied,
-        f"""SELECT one.s AS s FROM {contest} one JOIN (SELECT up, lo, hi FROM {contest}
-              GROUP BY up, lo, hi HAVING count(*) > 1) tie ON one.up = tie.up AND one.lo = tie.lo AND one.hi = tie.hi""",
+        f"""SELECT one.s AS s FROM {contest} one JOIN (SELECT up, a, hi FROM {contest}
+              GROUP BY up, a, hi HAVING count(*) > 1) tie ON one.up = tie.up AND one.a = tie.a AND one.hi = tie.hi""",
     )
     joined, sid = "", "''"
     if count(session, tied):
-        session.create(texts, records.span_texts(session.dialect, source, where, tied))
+        session.create(texts, records.span_texts(session.dialect, part.source, part.where, tied))
         joined, sid = f"LEFT JOIN {texts} texts ON one.s = texts.s", "coalesce(sid, '')"
     dialect = session.dialect
     session.create(
         _CHOSEN,
-        f"""SELECT {dialect.each} AS s FROM (SELECT {dialect.taken} AS taken FROM
+        f"""SELECT {dialect.each} AS pick FROM (SELECT {dialect.taken} AS taken FROM
               (SELECT up, reached, {dialect.kids} AS kids FROM
-                (SELECT up, phi AS reached, lo, hi, one.s AS s, {sid} AS sid FROM {contest} one {joined}) two
+                (SELECT up, phi + 1 AS reached, a, lo, hi, one.s AS s, {sid} AS sid FROM {contest} one {joined}) two
                GROUP BY up, reached) three) four""",
     )

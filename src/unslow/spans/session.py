@@ -28,8 +28,8 @@ class Session(Protocol):
     def append(self, name: str, select: str) -> None:
         """Add the rows of a query to a table."""
 
-    def remove(self, name: str, condition: str) -> None:
-        """Take the rows that satisfy the condition out of a table."""
+    def remove(self, name: str, column: str, among: str) -> None:
+        """Take the rows whose column is in the answer of a query out of a table; neither holds NULL."""
 
     def rows(self, select: str) -> list[Row]:
         """The answer; for small ones."""
@@ -66,8 +66,8 @@ class DuckSession:
     def append(self, name: str, select: str) -> None:
         self._execute(f"INSERT INTO {name} {select}")
 
-    def remove(self, name: str, condition: str) -> None:
-        self._execute(f"DELETE FROM {name} WHERE {condition}")
+    def remove(self, name: str, column: str, among: str) -> None:
+        self._execute(f"DELETE FROM {name} WHERE {column} IN ({among})")
 
     def rows(self, select: str) -> list[Row]:
         return list(self._execute(select).fetchall())

@@ -75,7 +75,6 @@ def _fans() -> str:
     names = f"(SELECT o AS w, op FROM {OPERATIONS})"
     return f"""SELECT o, callee, count(*) AS callers, CAST(sum(n) AS BIGINT) AS calls, max(n) AS most FROM (
           SELECT kid.p AS p, up.op AS o, own.op AS callee, count(*) AS n
-          FROM {KIDS} kid JOIN {HEADS} head ON kid.p = head.s
-          JOIN {names} own ON kid.o = own.w JOIN {names} up ON head.o = up.w
+          FROM {KIDS} kid JOIN {names} own ON kid.o = own.w JOIN {names} up ON kid.po = up.w
           GROUP BY kid.p, up.op, own.op HAVING count(*) >= {REPEATED}
         ) one GROUP BY o, callee"""
