@@ -13,8 +13,8 @@ from unslow.evidence.profile import Profile
 from unslow.finding import Clear, Finding, Skipped
 from unslow.measure.account import Account
 from unslow.measure.holders import busiest_outside_requests
-from unslow.measure.in_app import THROTTLED_RATIO
 from unslow.measure.significance import claim, is_excess, ms
+from unslow.measure.without_stacks import THROTTLED_RATIO
 
 
 def check(profile: Profile, account: Account, cpu: Cpu | None = None) -> Finding | Clear | Skipped:
