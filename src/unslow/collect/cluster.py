@@ -12,11 +12,13 @@ from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
 
-from unslow.collect import cluster_dns, cluster_history, cluster_logs, cluster_target
+from unslow.collect import cluster_dns, cluster_history, cluster_logs, cluster_readings, cluster_target
 from unslow.collect.attempts import Attempts
+from unslow.collect.cluster_ladder import Rights
 from unslow.collect.cluster_questions import Answer, First, Questions, Second, config_metadata
 from unslow.collect.cluster_sections import Last, Sections
 from unslow.collect.cluster_target import Resolved
+from unslow.collect.cluster_window import LatencyWindow
 from unslow.collect.exposition import Samples
 from unslow.collect.items import items
 from unslow.errors import BadInput, CannotLook, Unavailable
@@ -29,8 +31,6 @@ from unslow.kube.client import Client
 from unslow.kube.config import load
 from unslow.settings import Looking
 
-WINDOW_SHARE = 0.42
-"""Of the budget: the latency window, as on one machine."""
 AT_ONCE = 16
 DNS_PAGES = 2
 
@@ -41,20 +41,20 @@ def collect(looking: Looking, progress: Callable[[str], None]) -> Evidence:
     Raises `CannotLook` when the API server does not answer or there is no such workload, `BadUsage` and `BadInput`
     for an unusable kubeconfig.
     """
-    return _looked(looking, progress, looking.budget_s * WINDOW_SHARE)
+    return _looked(looking, progress, measures=True)
 
 
 def facts(looking: Looking, progress: Callable[[str], None]) -> Evidence:
     """The same without a latency window: what the API server knows now. Rates need a window and are missing."""
-    return _looked(msgspec.structs.replace(looking, use_exec=False), progress, 0.0)
+    return _looked(looking, progress, measures=False)
 
 
-def _looked(looking: Looking, progress: Callable[[str], None], window_s: float) -> Evidence:
+def _looked(looking: Looking, progress: Callable[[str], None], *, measures: bool) -> Evidence:
     access = load(looking.kubeconfig, looking.context, looking.namespace, looking.as_user, looking.as_groups)
     deadline = time.monotonic() + looking.budget_s
     with Client(access, connections=AT_ONCE, deadline=deadline) as client, ThreadPoolExecutor(AT_ONCE) as pool:
         try:
-            return _Look(looking, progress, client, pool, window_s).evidence()
+            return _Look(looking, progress, client, pool, measures=measures).evidence()
         except Unavailable as error:
             raise CannotLook(error.missing, error.remedy) from error
 
@@ -68,7 +68,8 @@ class _Look:
         progress: Callable[[str], None],
         client: Client,
         pool: ThreadPoolExecutor,
-        window_s: float,
+        *,
+        measures: bool,
     ) -> None:
         self._looking = looking
         self._progress = progress
@@ -76,7 +77,7 @@ class _Look:
         self._pool = pool
         self._ask = Questions(client, pool)
         self._attempts = Attempts(progress)
-        self._window_s = window_s
+        self._measures = measures
         self._sections: dict[str, object] = {}
 
     def evidence(self) -> Evidence:
@@ -132,25 +133,26 @@ class _Look:
     def _window(self, resolved: Resolved, first: First, second: Second) -> tuple[Window, Last]:
         """Readings at the start and the end; in between only light readers run."""
         start_s = time.time()
+        if not self._measures:
+            return Window(start_s=start_s, end_s=start_s + 1e-3), Last(first.pods, first.events, second.kubelets)
         dns_pods = first.dns_pods.otherwise([])[:DNS_PAGES]
         dns_before = self._dns_pages(dns_pods)
-        self._inside(resolved, first, start_s)
-        end_s = time.time()
-        last = Last(
-            pods=self._ask.pods(resolved.namespace, resolved.selector.text) if self._window_s else first.pods,
-            events=self._ask.events(resolved.namespace) if self._window_s else first.events,
-            kubelets=second.kubelet_pages() if self._window_s else second.kubelets,
+        looked = LatencyWindow(
+            self._looking, self._ask, self._attempts, self._progress, Rights.asked(self._ask, resolved.namespace)
         )
-        if self._window_s:
-            dns_after = self._dns_pages(dns_pods)
-            last.dns_pages = _pairs(dns_before, dns_after)
-        return Window(start_s=start_s, end_s=max(end_s, start_s + 1e-3)), last
-
-    def _inside(self, resolved: Resolved, first: First, start_s: float) -> None:
-        """Until the window is over."""
-        while (left := start_s + self._window_s - time.time()) > 0:
-            self._progress(f"reading the cluster: {left:.0f} s left")
-            time.sleep(min(0.5, left))
+        own = first.own_metrics.otherwise([]) if first.own_metrics else []
+        cores = {name: used.cores or 0.0 for (_, name), used in cluster_readings.used_by_pods(own, None).items()}
+        nodes = {node.metadata.name: node for node in first.nodes.otherwise([])}
+        seen = looked.run(first.pods.otherwise([]), first.services.otherwise([]), nodes, cores, resolved.pod)
+        self._sections |= seen.sections
+        last = Last(
+            pods=self._ask.pods(resolved.namespace, resolved.selector.text),
+            events=self._ask.events(resolved.namespace),
+            kubelets=second.kubelet_pages(),
+            latencies=seen.latencies,
+        )
+        last.dns_pages = _pairs(dns_before, self._dns_pages(dns_pods))
+        return seen.window, last
 
     def _dns_pages(self, pods: list[core.Pod]) -> list[Answer[str]]:
         return [self._ask.pod_page(pod, cluster_dns.PORT, "/metrics") for pod in pods]

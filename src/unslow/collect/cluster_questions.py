@@ -113,10 +113,13 @@ class Questions:
         return self.ask(self.client.text, path, asked="get nodes/proxy in the whole cluster")
 
     def pod_page(self, pod: core.Pod, port: int, path: str) -> Answer[str]:
-        """Through the API server's pod proxy."""
+        return self.ask(self.pod_page_now, pod, port, path)
+
+    def pod_page_now(self, pod: core.Pod, port: int, path: str) -> str:
+        """A page of a pod, through the API server's pod proxy. Raises `ApiError`, `Unreachable`."""
         where = f"/api/v1/namespaces/{pod.metadata.namespace}/pods/{pod.metadata.name}:{port}/proxy{path}"
         asked = f"get pods/proxy in namespace {pod.metadata.namespace}"
-        return self.ask(self.client.text, where, asked=asked, timeout_s=5.0)
+        return self.client.text(where, asked=asked, timeout_s=5.0)
 
 
 class First:

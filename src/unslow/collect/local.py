@@ -26,6 +26,7 @@ from unslow.collect.gc_state import GcReader
 from unslow.collect.items import items
 from unslow.collect.memory import MemoryReader
 from unslow.collect.metrics_page import MetricsPage
+from unslow.collect.netlink import SockDiag
 from unslow.collect.otlp import OtlpReceiver
 from unslow.collect.peers import PeerReader
 from unslow.collect.postgres import PostgresReader
@@ -36,8 +37,9 @@ from unslow.collect.saved_series import read_series
 from unslow.collect.slow_logs import SlowLogReader
 from unslow.collect.sockets import SocketReader
 from unslow.collect.spans import read_spans
+from unslow.collect.tcp_table import TcpTable
 from unslow.collect.threads import ThreadReader, main_thread_serves
-from unslow.errors import CannotLook
+from unslow.errors import CannotLook, Unavailable
 from unslow.evidence import Evidence
 from unslow.evidence.profile import Profile
 from unslow.evidence.servers import Server
@@ -51,7 +53,7 @@ WINDOW_SHARE = 0.42
 """Of the budget: the latency window."""
 PROFILE_SHARE = 0.40
 """Of the budget: the stacks. The rest is for finding the processes, plans and logs."""
-SAMPLES_PER_S = 25.0
+SAMPLES_PER_S = 20.0
 """Kernel readings a second; fewer miss short queues, more cost CPU for nothing."""
 SCRAPES = 5
 GLANCE_S = 0.6
@@ -138,9 +140,10 @@ class _Look:
     def _opened(self, found: Found, closing: ExitStack) -> dict[str, tuple[str, Reader]]:
         """The kernel's readers that could be opened, by section."""
         server = self._sections.get("server")
+        table = _shared_table(closing)
         makers: dict[str, tuple[str, Callable[[], Reader]]] = {
-            "sockets": ("kernel", lambda: SocketReader(found)),
-            "peers": ("kernel", lambda: PeerReader(found)),
+            "sockets": ("kernel", lambda: SocketReader(found, table)),
+            "peers": ("kernel", lambda: PeerReader(found, table)),
             "cpu": ("kernel", lambda: CpuReader(found, server if isinstance(server, Server) else None)),
             "memory": ("process", lambda: MemoryReader(found)),
         }
@@ -276,6 +279,14 @@ class _Look:
             self._fill("series", "page", ask, doing="asking Prometheus for the time before")
         if looking.spans:
             self._fill("spans", "trace", partial(_summed_spans, looking.spans, found.path))
+
+
+def _shared_table(closing: ExitStack) -> TcpTable | None:
+    """None where the kernel cannot be asked; each reader then says what that means to it."""
+    try:
+        return TcpTable(closing.enter_context(SockDiag()))
+    except Unavailable:
+        return None
 
 
 def _summed_spans(path: Path, route: str) -> Spans:

@@ -29,11 +29,12 @@ from unslow.collect.netlink import (
 )
 from unslow.collect.peer_servers import PeerServer, Resolver, unseen
 from unslow.collect.sockets import Pace, callers
+from unslow.collect.tcp_table import TcpTable
 from unslow.collect.unix_peers import UnixPeers
 from unslow.evidence.sockets import Peer
 from unslow.evidence.window import Window
 
-NEW_PEERS_EVERY_S = 0.2
+NEW_PEERS_EVERY_S = 0.4
 """How often the whole table is read for addresses that were not known yet."""
 MAX_PEERS = 32
 DNS_PORT = 53
@@ -62,10 +63,11 @@ class _Tracked:
 class PeerReader:
     """Reads outgoing connections with every `sample()`; raises `Unavailable` where netlink is not there."""
 
-    def __init__(self, found: Found) -> None:
+    def __init__(self, found: Found, table: TcpTable | None = None) -> None:
         self._found = found
         self._workers = Workers(found)
         self._diag = SockDiag()
+        self._view = (table or TcpTable(self._diag)).view()
         self._peers: dict[Endpoint, _Tracked] = {}
         self._inodes: set[int] = set()
         self._strangers: set[int] = set()
@@ -117,14 +119,14 @@ class PeerReader:
         remote = {endpoint[1] for endpoint, tracked in self._peers.items() if not tracked.udp}
         served = {port for each in self._peers.values() if each.server for port in each.server.ports}
         if searching:
-            rows = self._diag.tcp(states, info=True, families=(socket.AF_INET6,))
+            rows = self._view.tcp(states, families=(socket.AF_INET6,))
             # Most of a reading is the kernel's walk through its table, once for each family.
             six = any(row.inode in self._inodes or row.local[1] in served for row in rows)
             self._families = (socket.AF_INET, socket.AF_INET6) if six else (socket.AF_INET,)
-            return rows + self._diag.tcp(states, info=True, families=(socket.AF_INET,))
+            return rows + self._view.tcp(states, families=(socket.AF_INET,))
         if not remote:
             return []
-        return self._diag.tcp(states, source_ports=served, destination_ports=remote, info=True, families=self._families)
+        return self._view.tcp(states, source_ports=served, destination_ports=remote, families=self._families)
 
     def _learn_owners(self, rows: Iterable[Connection], *, always: bool = False) -> None:
         """Look through the workers' descriptors when a row's socket is unknown."""

@@ -23,6 +23,7 @@ from unslow.collect.netlink import (
     SockDiag,
     proc_tcp,
 )
+from unslow.collect.tcp_table import TcpTable
 from unslow.errors import Unavailable
 from unslow.evidence.sockets import Sockets
 from unslow.evidence.window import Window
@@ -50,7 +51,7 @@ class Pace:
 class SocketReader:
     """Reads the port with every `sample()`; `result` sums up the readings of a window."""
 
-    def __init__(self, found: Found) -> None:
+    def __init__(self, found: Found, table: TcpTable | None = None) -> None:
         self._unix = {each.inode: each.address.removeprefix("unix:") for each in found.listeners if not each.port}
         self._ports = found.ports
         # Requests over a Unix socket leave no row behind: they are counted where they reached the relay.
@@ -64,6 +65,7 @@ class SocketReader:
         self._pace = Pace()
         try:
             self._diag: SockDiag | None = SockDiag()
+            self._view = (table or TcpTable(self._diag)).view()
             self._diag.tcp(1 << LISTEN, source_ports=self._counted, families=self._families)
         except Unavailable:
             self._diag = None
@@ -76,7 +78,7 @@ class SocketReader:
     def sample(self) -> None:
         """One reading; a millisecond or less with a hundred connections."""
         at_s = time.time()
-        rows = self._rows(CONNECTED | 1 << LISTEN, info=True)
+        rows = self._rows(CONNECTED | 1 << LISTEN)
         own = [row for row in rows if row.local[1] in self._ports]
         listeners = [row for row in own if row.state == LISTEN]
         accepted = [row for row in own if row.state != LISTEN and row.inode]
@@ -107,17 +109,13 @@ class SocketReader:
         self._flow.closed(callers(rows, self._counted), time.time())
         self._pace.took(time.perf_counter() - started)
 
-    def _rows(self, states: int, *, info: bool = False, both: bool = False) -> list[Connection]:
+    def _rows(self, states: int, *, both: bool = False) -> list[Connection]:
         """Rows of the port as the server; with `both`, also as the caller."""
         ports = self._counted
+        if self._diag and both:
+            return self._diag.tcp(states, source_ports=ports, destination_ports=ports)
         if self._diag:
-            return self._diag.tcp(
-                states,
-                source_ports=ports,
-                destination_ports=ports if both else (),
-                info=info,
-                families=(socket.AF_INET, socket.AF_INET6) if both else self._families,
-            )
+            return self._view.tcp(states, source_ports=ports, families=self._families)
         return [row for row in proc_tcp(states) if row.local[1] in ports or (both and row.remote[1] in ports)]
 
     def result(self, window: Window) -> Sockets:

@@ -1,0 +1,131 @@
+"""The probe ladder of one pod: what is there already, the API, Python in the image by exec, a forwarded port.
+
+Whether a rung carries is asked before it is trodden on; one that does not says which verb, level or setting
+would change that, under the name of each section that stays empty without it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from unslow.collect import cluster_services
+from unslow.collect.cluster_inside import Place
+from unslow.collect.cluster_paths import busiest_path
+from unslow.collect.cluster_pods import application_containers
+from unslow.collect.cluster_questions import Answer, Questions
+from unslow.errors import Unavailable
+from unslow.kube import core
+from unslow.kube.access import Permission, may
+
+INSIDE = ("server", "requests", "sockets", "cpu", "memory", "timers", "profile", "deploys")
+"""Sections that a look from inside fills."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rights:
+    """What this identity may do in the target's namespace; asked once."""
+
+    exec: Answer[bool]
+    forward: Answer[bool]
+
+    @staticmethod
+    def asked(ask: Questions, namespace: str) -> Rights:
+        return Rights(
+            exec=ask.ask(_may_any, ask, namespace, "exec"), forward=ask.ask(_may_any, ask, namespace, "portforward")
+        )
+
+
+def _may_any(ask: Questions, namespace: str, subresource: str) -> bool:
+    """A WebSocket is opened by GET; older and newer servers check create, get, or both."""
+    verbs = ("get", "create")
+    return any(may(ask.client, Permission(verb, "pods", "", subresource, namespace)) for verb in verbs)
+
+
+def need(allowed: Answer[bool], subresource: str, namespace: str) -> None:
+    """Raises `Unavailable` with the missing verb."""
+    if not allowed():
+        raise Unavailable(
+            f"permission for pods/{subresource} in namespace {namespace}",
+            f"allow the verbs get and create on pods/{subresource} in namespace {namespace}",
+        )
+
+
+def place(
+    pods: Sequence[core.Pod],
+    services: Sequence[core.Service],
+    nodes: Mapping[str, core.Node],
+    cores: Mapping[str, float],
+    wanted: str = "",
+) -> Place:
+    """The busiest ready pod, its application container and port. Raises `Unavailable` when no pod runs."""
+    candidates = [pod for pod in pods if _runs(pod) and (not wanted or pod.metadata.name == wanted)]
+    if not candidates:
+        raise Unavailable("a running pod of the workload", "look at its events: why do its pods not start?")
+    pod = min(candidates, key=lambda one: (not _ready(one), -cores.get(one.metadata.name, 0.0), one.metadata.name))
+    port = _port(pod, services)
+    if port is None:
+        raise Unavailable(
+            f"the port that {pod.metadata.name} serves", "declare it: containerPort in the pod, or a Service before it"
+        )
+    node = nodes.get(pod.spec.node_name)
+    return Place(
+        namespace=pod.metadata.namespace,
+        pod=pod.metadata.name,
+        container=_container(pod, port).name,
+        port=port,
+        path="/",
+        architecture=node.status.node_info.architecture if node else "",
+    )
+
+
+def _runs(pod: core.Pod) -> bool:
+    return pod.status.phase == "Running" and pod.metadata.deletion_timestamp is None
+
+
+def _ready(pod: core.Pod) -> bool:
+    ready = pod.condition("Ready")
+    return ready is not None and ready.status == "True"
+
+
+def _port(pod: core.Pod, services: Sequence[core.Service]) -> int | None:
+    """By the service before it, else as declared, else where its probes go."""
+    for service in services:
+        if cluster_services.leads_to(service, pod.metadata.labels):
+            port = cluster_services.target_port(service, pod)
+            if port is not None:
+                return port
+    for container in application_containers(pod):
+        for declared in container.ports or ():
+            return declared.container_port
+        for probe in (container.readiness_probe, container.liveness_probe, container.startup_probe):
+            if probe and probe.http_get and isinstance(probe.http_get.port, int):
+                return probe.http_get.port
+    return None
+
+
+def _container(pod: core.Pod, port: int) -> core.Container:
+    """The one that declares the port, else the first that is no helper."""
+    own = application_containers(pod)
+    declaring = [one for one in own if any(declared.container_port == port for declared in one.ports or ())]
+    return (declaring or list(own))[0]
+
+
+def path_of(asked: str, page: Answer[str] | None, pod: core.Pod | None) -> str:
+    """What to request: as asked, else the route in which the application spent most time, else what its probe asks."""
+    if asked:
+        return asked if asked.startswith("/") else f"/{asked}"
+    found = busiest_path(page.otherwise("")) if page else ""
+    if found:
+        return found
+    for container in application_containers(pod) if pod else ():
+        probe = container.readiness_probe or container.liveness_probe
+        if probe and probe.http_get:
+            return probe.http_get.path
+    return "/"
+
+
+def refused(sections: Sequence[str], error: Unavailable, skip: Callable[[str, str, str, str], None], rung: str) -> None:
+    """Every section that stays empty says why."""
+    for name in sections:
+        skip(name, rung, error.missing, error.remedy)

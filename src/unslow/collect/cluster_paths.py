@@ -1,0 +1,65 @@
+"""From a pod's metrics page: which path to request, and how the pod fared in the window."""
+
+from __future__ import annotations
+
+from unslow.collect.exposition import Page, parse
+from unslow.collect.metrics_page import METHOD_LABELS, PROCESS_START, ROUTE_LABELS, timer_name, unit_s
+from unslow.evidence.cluster import Latency
+
+_PARAMETER = ("<", "{", ":", "*")
+_NO_ROUTE = ("/metrics", "/health", "/healthz", "/ready", "/readyz", "/live", "/livez", "/ping", "/favicon.ico")
+"""Requests of probes and scrapers, which nobody waits for."""
+
+
+def busiest_path(text: str) -> str:
+    """The GET route without parameters in which most time was spent; empty when the page names none."""
+    page = parse(text)
+    metric = timer_name(page)
+    spent: dict[str, float] = {}
+    for (name, labels), value in page.samples.items():
+        if not metric or name != f"{metric}_sum":
+            continue
+        found = dict(labels)
+        route = next((found[label] for label in ROUTE_LABELS if label in found), "")
+        method = next((found[label] for label in METHOD_LABELS if label in found), "GET")
+        if _requestable(route) and method.upper() == "GET":
+            spent[route] = spent.get(route, 0.0) + value
+    return max(sorted(spent), key=lambda route: spent[route]) if spent else ""
+
+
+def _requestable(route: str) -> bool:
+    return route.startswith("/") and route not in _NO_ROUTE and not any(mark in route for mark in _PARAMETER)
+
+
+def same_process(first: str, last: str) -> bool:
+    """Whether both pages are of one worker process; pages that do not say are taken to be of all workers."""
+    before, after = _started(first), _started(last)
+    return before == after
+
+
+def _started(text: str) -> set[float]:
+    return {value for (name, _), value in parse(text, (PROCESS_START,)).samples.items() if name == PROCESS_START}
+
+
+def latency(first: str, last: str, seconds: float) -> Latency | None:
+    """Mean over the window from two readings of one process's page; None when they do not tell."""
+    before, after = parse(first), parse(last)
+    metric = timer_name(after)
+    if not metric or not same_process(first, last):
+        return None
+    count, total = _grown(before, after, f"{metric}_count"), _grown(before, after, f"{metric}_sum")
+    if count <= 0:
+        return None
+    return Latency(
+        requests=count,
+        mean_s=total / count * unit_s(after, metric),
+        requests_per_s=count / seconds if seconds > 0 else None,
+    )
+
+
+def _grown(before: Page, after: Page, name: str) -> float:
+    total = 0.0
+    for (metric, labels), value in after.samples.items():
+        if metric == name and not any(dict(labels).get(label) in _NO_ROUTE for label in ROUTE_LABELS):
+            total += max(0.0, value - before.samples.get((metric, labels), 0.0))
+    return total

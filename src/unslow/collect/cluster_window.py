@@ -1,0 +1,178 @@
+"""The latency window of a workload: from inside a pod where that is allowed, else through a forwarded port."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+from unslow.collect import cluster_inside, cluster_ladder, cluster_paths
+from unslow.collect.attempts import Attempts
+from unslow.collect.cluster_inside import Place
+from unslow.collect.cluster_ladder import INSIDE, Rights
+from unslow.collect.cluster_questions import Answer, Questions
+from unslow.collect.metrics_page import MetricsPage
+from unslow.collect.requests import Prober
+from unslow.errors import Unavailable
+from unslow.evidence import Evidence
+from unslow.evidence.cluster import Latency
+from unslow.evidence.window import Window
+from unslow.kube import core
+from unslow.kube.port_forward import forwarded
+from unslow.settings import Looking
+
+SHARE = 0.42
+"""Of the budget: the window when nobody looks from inside."""
+INSIDE_SHARE = 0.8
+"""Of the budget: for the look from inside, its window, stacks and all."""
+PAGES = 5
+"""Pods whose metrics page is read."""
+PAGE_TRIES = 3
+"""Several workers answer in turn: how often to ask for the same one again."""
+
+
+@dataclass(slots=True)
+class Seen:
+    """What the window gave."""
+
+    window: Window
+    sections: dict[str, object] = field(default_factory=dict)
+    latencies: dict[str, Latency] = field(default_factory=dict)
+    """By pod."""
+
+
+class LatencyWindow:
+    """Begins with the pods' metrics pages, ends with them; between is the look at one pod."""
+
+    def __init__(
+        self, looking: Looking, ask: Questions, attempts: Attempts, progress: Callable[[str], None], rights: Rights
+    ) -> None:
+        self._looking = looking
+        self._ask = ask
+        self._attempts = attempts
+        self._progress = progress
+        self._rights = rights
+
+    def run(
+        self,
+        pods: Sequence[core.Pod],
+        services: Sequence[core.Service],
+        nodes: Mapping[str, core.Node],
+        cores: Mapping[str, float],
+        wanted: str,
+    ) -> Seen:
+        """Sections of one pod, and the latency of each pod that has a metrics page."""
+        start_s = time.time()
+        try:
+            where = cluster_ladder.place(pods, services, nodes, cores, wanted)
+        except Unavailable as error:
+            cluster_ladder.refused(INSIDE, error, self._attempts.skip, "exec")
+            self._wait(start_s)
+            return Seen(Window(start_s=start_s, end_s=time.time()))
+        running = [pod for pod in pods if pod.status.phase == "Running"][:PAGES]
+        before = {pod.metadata.name: self._ask.pod_page(pod, where.port, "/metrics") for pod in running}
+        own = next(pod for pod in pods if pod.metadata.name == where.pod)
+        page = before.get(where.pod)
+        where = replace(where, path=cluster_ladder.path_of(self._looking.path, page, own))
+        seen = self._looked(where, start_s)
+        after = {pod.metadata.name: self._ask.ask(self._again, pod, where.port, before) for pod in running}
+        seconds = time.time() - start_s
+        for name, answer in after.items():
+            found = cluster_paths.latency(before[name].otherwise(""), answer.otherwise(""), seconds)
+            if found is not None:
+                seen.latencies[name] = found
+        return seen
+
+    def _again(self, pod: core.Pod, port: int, before: Mapping[str, Answer[str]]) -> str:
+        """The page of the worker that answered before, with some luck."""
+        first = before[pod.metadata.name].otherwise("")
+        last = ""
+        for _ in range(PAGE_TRIES if first else 0):
+            last = self._ask.pod_page_now(pod, port, "/metrics")
+            if cluster_paths.same_process(first, last):
+                break
+        return last
+
+    def _looked(self, where: Place, start_s: float) -> Seen:
+        """The first rung that carries."""
+        if self._looking.use_exec:
+            try:
+                return self._inside(where)
+            except Unavailable as error:
+                inside = error
+        else:
+            inside = Unavailable("exec was switched off", "leave out --no-exec")
+        left = [name for name in INSIDE if name not in {"requests", "timers"}]
+        cluster_ladder.refused(left, inside, self._attempts.skip, "exec")
+        return self._from_outside(where, start_s)
+
+    def _inside(self, where: Place) -> Seen:
+        cluster_ladder.need(self._rights.exec, "exec", where.namespace)
+        self._progress(f"looking from inside {where.pod}")
+        budget_s = min(self._looking.budget_s * INSIDE_SHARE, self._ask.client.left_s(3600.0) - 2.0)
+        evidence = cluster_inside.look(
+            self._ask.client,
+            where,
+            budget_s=budget_s,
+            use_profile=self._looking.use_profile,
+            headers=dict(self._looking.headers),
+        )
+        return self._taken(evidence)
+
+    def _taken(self, evidence: Evidence) -> Seen:
+        """Its sections and what its collectors wrote down, as of the rung that they ran on."""
+        for probe in evidence.probes:
+            if probe.name in INSIDE:
+                self._attempts.note(
+                    probe.name,
+                    f"exec {probe.rung}",
+                    probe.started_s,
+                    probe.seconds,
+                    probe.result,
+                    probe.missing,
+                    probe.remedy,
+                )
+        values = {name: getattr(evidence, name) for name in INSIDE}
+        return Seen(evidence.window, {name: value for name, value in values.items() if value is not None})
+
+    def _from_outside(self, where: Place, start_s: float) -> Seen:
+        """Timed requests and the metrics page through a forwarded port: slower by the way there."""
+        try:
+            cluster_ladder.need(self._rights.forward, "portforward", where.namespace)
+            with forwarded(self._ask.client, where.namespace, where.pod, where.port) as forward:
+                return self._measured(f"http://127.0.0.1:{forward.port}", where.path)
+        except Unavailable as error:
+            cluster_ladder.refused(("requests", "timers"), error, self._attempts.skip, "port-forward")
+        self._wait(start_s)
+        return Seen(Window(start_s=start_s, end_s=time.time()))
+
+    def _measured(self, base: str, path: str) -> Seen:
+        page = self._attempts.run("timers", "port-forward", lambda: MetricsPage([base])) if self._uses_page else None
+        prober = Prober(base + path, headers=self._looking.headers, rate_per_s=self._looking.rate_per_s)
+        prober.start()
+        try:
+            start_s = time.time()
+            if page:
+                page.scrape()
+            self._wait(start_s)
+            if page:
+                page.scrape()
+            window = Window(start_s=start_s, end_s=time.time())
+            sections: dict[str, object] = {
+                "requests": self._attempts.run("requests", "port-forward", lambda: prober.window(window))
+            }
+            if page:
+                sections["timers"] = self._attempts.run("timers", "port-forward", page.timers)
+        finally:
+            prober.stop()
+        return Seen(window, {name: value for name, value in sections.items() if value is not None})
+
+    @property
+    def _uses_page(self) -> bool:
+        return self._looking.use_metrics
+
+    def _wait(self, start_s: float) -> None:
+        seconds = self._looking.budget_s * SHARE
+        while (left := start_s + seconds - time.time()) > 0:
+            self._progress(f"reading the cluster: {left:.0f} s left")
+            time.sleep(min(0.5, left))
