@@ -26,6 +26,7 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument("--baseline", type=float, default=5.0, help="seconds of the healthy shop first")
     parser.add_argument("--directory", type=Path, help="for its files, which are kept then")
     parser.add_argument("--tracing", action="store_true", help="spans to OTEL_EXPORTER_OTLP_ENDPOINT")
+    parser.add_argument("--deep", action="store_true", help="with a third service, which has the payments' faults")
     parser.add_argument("--no-metrics", action="store_true", help="without the page of metrics")
     arguments = parser.parse_args(words)
     signal.signal(signal.SIGTERM, _end)
@@ -37,6 +38,7 @@ def main(words: list[str] | None = None) -> int:
             rate=arguments.rate,
             tracing=arguments.tracing,
             metrics=not arguments.no_metrics,
+            deep=arguments.deep,
             baseline_s=arguments.baseline,
         ) as lab:
             for name, url in lab.urls.items():

@@ -45,6 +45,7 @@ class Lab:
 
     `baseline_s`: how long the healthy shop is watched at the start, as the truth's zero; 0 starts at once.
     `directory`: where its files go, kept afterwards; None: a temporary one.
+    `deep`: with a ledger behind the payments service; a slow payments service is then a slow ledger.
     `tracing`: True or the address of an OTLP/HTTP receiver. Its processes die with the thread that made it.
     """
 
@@ -57,11 +58,13 @@ class Lab:
         rate: float | None = None,
         tracing: bool | str = False,
         metrics: bool = True,
+        deep: bool = False,
         baseline_s: float = 5.0,
     ) -> None:
         self._first = tuple(name for name in faults if name != "none")
         self._rate = rate
         self._metrics = metrics
+        self._deep = deep
         self._tracing: dict[str, str] = {}
         if tracing:
             usual = os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT", OTLP_ENDPOINT)
@@ -71,6 +74,7 @@ class Lab:
         self.port = port or processes.free_port()
         self.folder = directory or Path(tempfile.mkdtemp(prefix="unslow-lab-"))
         self._orders_port, self._payments_port = processes.free_port(), processes.free_port()
+        self._ledger_port = processes.free_port()
         self._log_port = processes.free_port()
         self._redis_url = f"redis://127.0.0.1:{processes.free_port()}/0"
         self._database: Database | None = None
@@ -179,7 +183,7 @@ class Lab:
 
     def _start(self) -> None:
         # The services are copied so that they run as anybody's application, not as a part of a package.
-        for service in ("orders", "payments"):
+        for service in ("orders", "payments", "ledger"):
             (self.folder / service).mkdir(parents=True, exist_ok=True)
             for name in (service, "tracing", "stopwatch"):
                 shutil.copy(APPS / f"{name}.py", self.folder / service)
@@ -224,7 +228,7 @@ class Lab:
     def _deploy(self, before: Fault, fault: Fault, quota: Quota | None) -> None:
         """Only what differs is restarted; the orders service always is, so that its counters begin anew."""
         payments_stay = "payments" in self._running and before.payments == fault.payments
-        self._stop("orders", *(() if payments_stay else ("payments",)))
+        self._stop("orders", *(() if payments_stay else ("payments", "ledger")))
         if self._quota:
             self._quota.remove()
         self._quota = quota
@@ -232,13 +236,23 @@ class Lab:
         self._database.set_index(there=not fault.without_index)
         self._fill_cache()
         if not payments_stay:
-            self._gunicorn("payments", self._payments_port, PAYMENTS_WORKERS, fault.payments)
+            self._start_payments(fault)
         timers = self._start_orders(fault)
         self._wait(f"http://127.0.0.1:{self._payments_port}/state/1")
         self._wait(f"http://127.0.0.1:{self.port}/health")
         self._wait_for_workers(timers, fault.workers or USUAL_WORKERS)
         if quota and fault.quota_cores:
             quota.hold(self._running["orders"].pid, fault.quota_cores)
+
+    def _start_payments(self, fault: Fault) -> None:
+        environment = dict(fault.payments)
+        if self._deep:
+            delay_s = environment.pop("PAYMENTS_DELAY_S", "0.004")
+            ledger = f"http://127.0.0.1:{self._ledger_port}"
+            self._gunicorn("ledger", self._ledger_port, PAYMENTS_WORKERS, {"LEDGER_DELAY_S": delay_s})
+            self._wait(f"{ledger}/entries/1")
+            environment["LEDGER_URL"] = ledger
+        self._gunicorn("payments", self._payments_port, PAYMENTS_WORKERS, environment)
 
     def _start_orders(self, fault: Fault) -> Path:
         """The folder in which each worker keeps its timers."""

@@ -12,6 +12,34 @@ from unslow.measure.span_tree import Forest
 
 MAX_CALLS = 500
 _ADDRESS_KEYS = ("peer.service", "server.address", "net.peer.name")
+_URL_KEYS = ("url.full", "http.url")
+
+
+LEAST_COMPLETE = 0.5
+"""When fewer are complete, completeness is not what tells them apart."""
+
+
+def complete(forest: Forest, entries: Sequence[int]) -> list[int]:
+    """The entries without those that lack a called service's spans, which others have.
+
+    Exporters send in batches: at the end of a window the callers' spans may be in and the callees' not.
+    A failed call may never have reached its callee; it is not a gap in what was reported.
+    """
+    answered: set[tuple[str, str, str]] = set()
+    bare: dict[int, set[tuple[str, str, str]]] = {}
+    for entry in entries:
+        bare[entry] = set()
+        for at in forest.below(entry):
+            span = forest.spans[at]
+            if span.kind != "client":
+                continue
+            call = (span.service, span.name, _address(span))
+            if forest.children[at]:
+                answered.add(call)
+            elif span.status != "error":
+                bare[entry].add(call)
+    kept = [entry for entry in entries if not bare[entry] & answered]
+    return kept if len(kept) >= LEAST_COMPLETE * len(entries) else list(entries)
 
 
 class _Edge(NamedTuple):
@@ -64,4 +92,6 @@ def _address(span: Span) -> str:
     attributes = dict(span.attributes)
     if any(key.startswith(("db.", "messaging.")) for key in attributes):
         return ""
-    return next((attributes[key] for key in _ADDRESS_KEYS if attributes.get(key)), "")
+    given = next((attributes[key] for key in _ADDRESS_KEYS if attributes.get(key)), "")
+    url = next((attributes[key] for key in _URL_KEYS if attributes.get(key)), "")
+    return given or url.partition("://")[2].partition("/")[0]

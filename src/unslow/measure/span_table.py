@@ -11,13 +11,15 @@ from unslow.evidence.spans import Operation, Spans
 from unslow.measure.critical_path import critical_path
 from unslow.measure.quantities import percentile
 from unslow.measure.self_time import self_times_ns
-from unslow.measure.span_calls import calls_between
+from unslow.measure.span_calls import calls_between, complete
 from unslow.measure.span_examples import examples
 from unslow.measure.span_tree import Counts, Forest, plant
 
 MAX_OPERATIONS = 500
 """Names that carry an id make one operation per call; a report needs only the largest."""
 TOO_MANY = "operation beyond the 500 largest"
+
+INCOMPLETE = "trace without the spans of a called service"
 
 _Key = tuple[str, str, str]
 _ROUTE_KEYS = ("http.route", "url.path", "http.target", "http.url", "url.full")
@@ -40,6 +42,8 @@ def summarise(
     """
     forest = plant(spans)
     entries = [at for at in _entries(forest, target_service) if path is None or serves(forest.spans[at], path)]
+    asked = len(entries)
+    entries = complete(forest, entries)
     members = _members(forest, entries)
     critical = _critical_ns(forest, entries)
     operations, folded = _operations(forest, members, critical, len(entries))
@@ -49,6 +53,8 @@ def summarise(
     counts.update(dict(forest.excluded))
     if folded:
         counts[TOO_MANY] += folded
+    if len(entries) < asked:
+        counts[INCOMPLETE] += asked - len(entries)
     return Spans(
         source=source,
         spans=len(members),

@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from tests.evidences import evidence
+from tests.measure.test_span_calls import request, table
+from unslow.evidence import Evidence
+from unslow.evidence.profile import Profile
+from unslow.evidence.spans import Spans
+from unslow.measure.downstream_spans import divided_by_spans
+from unslow.measure.part import Part
+
+MEASURED = (
+    Part(
+        kind="downstream",
+        place="calls to 10.0.0.9",
+        seconds=0.06,
+        se_s=0.006,
+        evidence=("profile",),
+        detail="10.0.0.9:1",
+    ),
+    Part(
+        kind="network",
+        place="between here and 10.0.0.9",
+        seconds=0.08,
+        se_s=0.008,
+        evidence=("profile",),
+        detail="10.0.0.9:1",
+    ),
+    Part(kind="network", place="looking up names", seconds=0.01, se_s=0.001, evidence=("requests",)),
+    Part(kind="cpu code", place="f", seconds=0.05, se_s=0.005, evidence=("profile",)),
+)
+
+
+def seen(spans: Spans | None, **more: Any) -> Evidence:
+    return msgspec.structs.replace(evidence(**more), spans=spans)
+
+
+def traces(count: int = 10) -> Spans:
+    return table(*(request(number) for number in range(count)))
+
+
+def test_the_sum_stays_and_the_deepest_service_has_its_own_time() -> None:
+    parts = divided_by_spans(seen(traces()), MEASURED, 0.2)
+    assert sum(part.seconds for part in parts) == pytest.approx(sum(part.seconds for part in MEASURED))
+    assert set(MEASURED[2:]) <= set(parts)
+    # Of 80 ms outside the shop: ledger 50, bank 18, on the ways 10 and 2; measured were 140 ms.
+    assert {part.place: round(part.seconds * 80 / 140, 6) for part in parts if "spans" in part.evidence} == {
+        "ledger: server": 0.05,
+        "bank: server": 0.018,
+        "between shop and bank": 0.01,
+        "between bank and ledger": 0.002,
+    }
+    assert {part.service for part in parts if part.place == "ledger: server"} == {"ledger"}
+
+
+@pytest.mark.parametrize("spans", [None, traces(2), table([request(1)[0]] * 1)])
+def test_few_traces_or_none_change_nothing(spans: Spans | None) -> None:
+    assert divided_by_spans(seen(spans), MEASURED, 0.2) == MEASURED
+
+
+def test_without_stacks_the_traces_own_times_count_within_what_is_left() -> None:
+    parts = divided_by_spans(seen(traces()), (), 0.2)
+    assert sum(part.seconds for part in parts) == pytest.approx(0.08)
+    assert sum(part.seconds for part in divided_by_spans(seen(traces()), (), 0.04)) == pytest.approx(0.04)
+
+
+def test_stacks_without_any_call_are_believed() -> None:
+    profile = Profile(frames=(), samples=(), rate_hz=100.0, seconds=1.0, readings=100)
+    assert divided_by_spans(seen(traces(), profile=profile), MEASURED[2:], 0.2) == MEASURED[2:]
