@@ -39,7 +39,7 @@ def check(
                 "compare memory.events and memory.pressure in the container's cgroup before and after",
             ),
             fixes=("raise_memory_limit",),
-            evidence=("pods" if pods else "memory",),
+            evidence=("pods",) if pods else (),
         )
     if memory is None and pods is None:
         return Skipped("memory")

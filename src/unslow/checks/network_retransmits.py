@@ -69,7 +69,7 @@ def _by_connections(sockets: Sockets, window: Window, cni: Cni | None, account: 
             *_plugin(cni, bool(claims)),
         ),
         fixes=(),
-        evidence=("sockets",),
+        evidence=("sockets.peers",) if lossy else (),
     )
 
 

@@ -44,7 +44,7 @@ def check(
         confidence=waiting.surer(0.9, 0.72),
         next_steps=(*blocked[:1], *_next_steps(late[0], nodes)),
         fixes=("set_requests", "add_nodes"),
-        evidence=("pods", "nodes"),
+        evidence=("pods", "nodes") if nodes else ("pods",),
     )
 
 

@@ -55,7 +55,7 @@ def check(
             "let the probe test the process alone, not its database or the services that it calls",
         ),
         fixes=("relax_probe",),
-        evidence=("pods", "events"),
+        evidence=("pods", "events") if events else ("pods",),
     )
 
 

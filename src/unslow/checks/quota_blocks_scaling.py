@@ -39,7 +39,7 @@ def check(
         confidence=waiting.surer(0.92, 0.75),
         next_steps=("raise the quota, or lower the pods' requests to what they use: kubectl describe resourcequota",),
         fixes=("raise_quota",),
-        evidence=("quotas", "events"),
+        evidence=("quotas", "events") if events else ("quotas",),
     )
 
 

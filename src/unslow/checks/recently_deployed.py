@@ -37,31 +37,31 @@ def check(
     if pods and (worse := outlier(pods.live, "version")) and _is_newer(worse, pods):
         return _worse_version(worse, workload, claims_of(account, worse, pods.looked_into))
     known = _all(deploys, workload, changes)
-    latest = max(known, key=lambda change: change.at_s, default=None)
+    latest = max((change for change, _ in known), key=lambda change: change.at_s, default=None)
     if latest is None:
         back_s = max((one.looked_back_s for one in (deploys, changes) if one), default=0.0)
         return Clear(f"nothing changed in the last {back_s / 3600:.0f} h")
     onset = onset_s(series) if series else None
     if onset is None:
         return Skipped("when latency rose", "give unslow a series that reaches back: --prometheus URL or --series FILE")
-    suspects = [change for change in known if onset - BEFORE_S <= change.at_s <= onset + SLACK_S]
+    suspects = [found for found in known if onset - BEFORE_S <= found[0].at_s <= onset + SLACK_S]
     if not suspects or account.excess_s <= 0:
         return Clear(
             f"latest change {(onset - latest.at_s) / 60:+.0f} min from the onset: {latest.what} {latest.where}"
         )
-    change = max(suspects, key=lambda one: one.at_s)
-    return _finding(change, onset)
+    change, source = max(suspects, key=lambda found: found[0].at_s)
+    return _finding(change, onset, source)
 
 
-def _all(deploys: Deploys | None, workload: Workload | None, changes: Changes | None) -> list[Change]:
-    found = list(deploys.changes) if deploys else []
+def _all(deploys: Deploys | None, workload: Workload | None, changes: Changes | None) -> list[tuple[Change, str]]:
+    """Every known change, with the section that knows it."""
+    found = [(one, "deploys") for one in (deploys.changes if deploys else ())]
     if workload:
         name = f"{workload.kind} {workload.name}"
-        found += [Change(at_s=one.at_s, what=_words(one), where=name) for one in workload.revisions]
-    found += [
-        Change(at_s=one.at_s, what=f"{one.what}{f' by {one.who}' if one.who else ''}", where=one.where)
-        for one in (changes.changes if changes else ())
-    ]
+        found += [(Change(at_s=one.at_s, what=_words(one), where=name), "workload") for one in workload.revisions]
+    for one in changes.changes if changes else ():
+        who = f" by {one.who}" if one.who else ""
+        found.append((Change(at_s=one.at_s, what=one.what + who, where=one.where), "changes"))
     return found
 
 
@@ -70,7 +70,7 @@ def _words(revision: Revision) -> str:
     return f"rollout of revision {revision.number}{f' ({what})' if what else ''}{f' by {revision.who}' if revision.who else ''}"
 
 
-def _finding(change: Change, onset: float) -> Finding:
+def _finding(change: Change, onset: float, source: str) -> Finding:
     return Finding(
         title=f"latency rose {(onset - change.at_s) / 60:.1f} min after a change",
         because=f"{change.what} ({change.where}) {(onset - change.at_s) / 60:.1f} min before the onset",
@@ -78,7 +78,7 @@ def _finding(change: Change, onset: float) -> Finding:
         confidence=0.5,
         next_steps=("compare the two versions, or go back to the one before and measure again",),
         fixes=("roll_back",),
-        evidence=("deploys",),
+        evidence=(source,),
     )
 
 
@@ -110,5 +110,5 @@ def _worse_version(slow: Outlier, workload: Workload | None, claims: tuple[Claim
             else "go back to the other version",
         ),
         fixes=("roll_back",),
-        evidence=("workload", "pods.latency"),
+        evidence=("workload", "pods.latency") if workload else ("pods.latency",),
     )

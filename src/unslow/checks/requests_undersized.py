@@ -41,7 +41,7 @@ def check(pods: Pods, nodes: Nodes | None = None, account: Account | None = None
         next_steps=tuple(f"reserve what {size.container} uses: {size.formula}" for size in right_sizes(pods.pods))
         or ("raise resources.requests to the 95th percentile of a day's use, and check that the pods still fit",),
         fixes=("set_requests",),
-        evidence=("pods", "nodes"),
+        evidence=("pods", "nodes") if nodes else ("pods",),
     )
 
 

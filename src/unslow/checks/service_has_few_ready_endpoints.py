@@ -45,7 +45,7 @@ def check(
                 "-o wide, then the readiness probe and the last events of such a pod",
             ),
             fixes=("fix_readiness",),
-            evidence=("services", "pods"),
+            evidence=("services", "pods") if pods else ("services",),
         )
     return Clear("; ".join(seen) or "no service leads to the pods")
 

@@ -52,7 +52,7 @@ def check(
             *(("stop the churn: raise consolidateAfter, or set a disruption budget",) if moved else ()),
         ),
         fixes=("faster_start",),
-        evidence=("pods", "events"),
+        evidence=("pods",),
     )
 
 

@@ -45,7 +45,7 @@ def check(pods: Pods, services: Services | None = None, account: Account | None 
             "compare the pods: kubectl get endpointslices -o yaml, connections per pod, callers per zone",
         ),
         fixes=("balance_requests",),
-        evidence=("pods.latency", "services"),
+        evidence=("pods.latency", "services") if services else ("pods.latency",),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from unslow.collect.items_cluster import cluster_items
 from unslow.evidence import Evidence
 from unslow.evidence.probe import Item
 
@@ -12,7 +13,19 @@ def items(evidence: Evidence) -> tuple[Item, ...]:
     """One entry per citable fact of the sections that are there, in a fixed order."""
     return tuple(
         item
-        for part in (_requests, _timers, _sockets, _server, _cpu, _memory, _profile, _queries, _cache, _rest)
+        for part in (
+            _requests,
+            _timers,
+            _sockets,
+            _server,
+            _cpu,
+            _memory,
+            _profile,
+            _queries,
+            _cache,
+            _rest,
+            cluster_items,
+        )
         for item in part(evidence)
     )
 
