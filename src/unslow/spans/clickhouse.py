@@ -150,14 +150,27 @@ def otel_view(table: str) -> str:
     """The canonical view over the table that the OpenTelemetry collector writes. BadUsage for no name of a table."""
     if not re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)?", table):
         raise BadUsage(f"{table!r} is no name of a table", _FORM)
-    kind = "lower(replaceRegexpOne(toString(SpanKind), '^SPAN_KIND_', ''))"
-    status = "lower(replaceRegexpOne(toString(StatusCode), '^STATUS_CODE_', ''))"
+    # A LowCardinality text stays one through most functions, and what is made of it, too: cast it away at once.
+    texts = ", ".join(
+        f"CAST({column}, 'String') AS {name}_"
+        for name, column in (
+            ("trace_id", "TraceId"),
+            ("span_id", "SpanId"),
+            ("parent", "ParentSpanId"),
+            ("service", "ServiceName"),
+            ("span_name", "SpanName"),
+            ("kind", "SpanKind"),
+            ("status", "StatusCode"),
+        )
+    )
+    kind = "lower(replaceRegexpOne(kind_, '^SPAN_KIND_', ''))"
+    status = "lower(replaceRegexpOne(status_, '^STATUS_CODE_', ''))"
     known = "('server', 'client', 'internal', 'producer', 'consumer')"
-    return f"""(SELECT toString(TraceId) AS trace_id, toString(SpanId) AS span_id,
-        nullIf(toString(ParentSpanId), '') AS parent_span_id, toString(ServiceName) AS service,
-        toString(SpanName) AS name, if({kind} IN {known}, {kind}, 'unspecified') AS kind,
+    return f"""(SELECT trace_id_ AS trace_id, span_id_ AS span_id, nullIf(parent_, '') AS parent_span_id,
+        service_ AS service, span_name_ AS name, if({kind} IN {known}, {kind}, 'unspecified') AS kind,
         toUnixTimestamp64Nano(Timestamp) AS start_ns, toInt64(Duration) AS duration_ns,
-        multiIf({status} = 'error', 'error', {status} = 'ok', 'ok', 'unset') AS status FROM {table}) AS source"""
+        multiIf({status} = 'error', 'error', {status} = 'ok', 'ok', 'unset') AS status
+        FROM (SELECT {texts}, Timestamp, Duration FROM {table}) AS raw) AS source"""
 
 
 def _first_line(body: bytes) -> str:

@@ -46,7 +46,7 @@ class DuckSession:
     def __init__(self, *, memory: str = MEMORY, threads: int | None = None, folder: str | None = None) -> None:
         import duckdb
 
-        config = {
+        config: dict[str, str | bool | int | float | list[str]] = {
             "memory_limit": memory,
             "autoinstall_known_extensions": "false",
             "preserve_insertion_order": "false",

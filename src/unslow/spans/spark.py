@@ -46,7 +46,7 @@ class SparkSession:
         try:
             self._spark: Any = builder.getOrCreate()
             self._spark.read.parquet(path).createOrReplaceTempView(SOURCE)
-        except Exception as error:  # noqa: BLE001 - the gateway raises errors of many libraries
+        except Exception as error:
             raise CannotLook(
                 f"Spark cannot read {path}: {_first_line(error)}", "check the cluster and the path"
             ) from error
@@ -78,6 +78,8 @@ class SparkSession:
 SOURCE = "unslow_source"
 _SETTINGS = {
     "spark.ui.enabled": "false",
+    # A table made of a checkpointed one fails to be planned with it ("key not found").
+    "spark.sql.constraintPropagation.enabled": "false",
     "spark.sql.cteRecursionLevelLimit": "-1",
     "spark.sql.cteRecursionRowLimit": "-1",
     "spark.sql.session.timeZone": "UTC",
