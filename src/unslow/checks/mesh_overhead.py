@@ -8,7 +8,7 @@ Reference   a sidecar costs a millisecond or so; tens of them mean it lacks CPU 
 
 from __future__ import annotations
 
-from unslow.evidence.cluster import Mesh
+from unslow.evidence.cluster import Mesh, Pods
 from unslow.finding import Clear, Finding, Skipped
 from unslow.measure.account import Account
 from unslow.measure.cluster_claims import behind
@@ -19,7 +19,10 @@ NEAR_LIMIT = 0.9
 LEAST_REQUESTS = 20.0
 
 
-def check(mesh: Mesh, account: Account | None = None) -> Finding | Clear | Skipped:
+def check(pods: Pods, mesh: Mesh | None = None, account: Account | None = None) -> Finding | Clear | Skipped:
+    if mesh is None:
+        helpers = [one for pod in pods.live for one in pod.containers if one.sidecar]
+        return Skipped("mesh") if helpers else Clear(f"0 sidecars in {len(pods.live)} pods")
     measured = _measured(mesh)
     starved = _starved(mesh)
     own = behind(account, "mesh")

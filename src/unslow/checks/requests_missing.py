@@ -24,7 +24,7 @@ def check(pods: Pods, nodes: Nodes | None = None, account: Account | None = None
         if (missing := _missing(one.cpu_request_cores, one.memory_request_bytes))
     ]
     if not lacking:
-        return Clear(f"all {len(containers)} application containers reserve CPU and memory")
+        return Clear(f"{len(containers)} of {len(containers)} application containers reserve CPU and memory")
     waiting = behind(account, "cpu contended", normal=True)
     busy = busiest_of_target(nodes)
     full = busy is not None and busy.is_full

@@ -25,7 +25,9 @@ def check(pods: Pods, nodes: Nodes | None = None, account: Account | None = None
         return Skipped("usage")
     borrowed = [words for one in asked for words in _borrowed(one)]
     if not borrowed:
-        return Clear(f"{len(asked)} containers with requests stay within {BORROWED:.0%} of them")
+        return Clear(
+            f"the use of {len(asked)} of {len(asked)} containers with requests is within {BORROWED:.0%} of them"
+        )
     waiting = behind(account, "cpu contended", normal=True)
     busy = busiest_of_target(nodes)
     full = busy is not None and busy.is_full

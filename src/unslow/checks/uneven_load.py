@@ -1,7 +1,7 @@
 """Some pods get a multiple of the others' requests.
 
-Signature   the busiest pod gets half as many requests again as the mean, beyond chance
-Look-alike  one_slow_pod: equal load, one is slow; few requests: chance alone is that uneven
+Signature   the busiest pod gets half as many requests again as the mean, beyond chance, and requests wait or it is slower
+Look-alike  one_slow_pod: equal load, one is slow; few requests: chance alone is that uneven; unslow's own requests to one pod
 Blind to    requests of very different weight
 Reference   kube-proxy balances connections, not requests: kept-alive ones stay where they are; topology hints keep zones apart
 """
@@ -11,19 +11,31 @@ from __future__ import annotations
 from math import sqrt
 
 from unslow.evidence.cluster import Pod, Pods, Services
+from unslow.evidence.requests import Requests
 from unslow.finding import Clear, Finding, Skipped
 from unslow.measure.account import Account
 from unslow.measure.cluster_claims import WAITING, behind
 
 UNEVEN = 1.5
 STANDARD_ERRORS = 4.0
+SLOWER = 1.2
 
 
-def check(pods: Pods, services: Services | None = None, account: Account | None = None) -> Finding | Clear | Skipped:
+def check(
+    pods: Pods,
+    services: Services | None = None,
+    requests: Requests | None = None,
+    account: Account | None = None,
+) -> Finding | Clear | Skipped:
     ready = [pod for pod in pods.live if pod.ready]
     if len(ready) < 2:
         return Clear(f"{len(ready)} ready pods share the load")
-    counted = [(pod, pod.latency.requests) for pod in ready if pod.latency]
+    ours = len(requests.due_s) if requests else 0
+    counted = [
+        (pod, max(0.0, pod.latency.requests - (ours if pod.name == pods.looked_into else 0)))
+        for pod in ready
+        if pod.latency
+    ]
     if len(counted) < len(ready):
         return Skipped("pod latency")
     mean = sum(requests for _, requests in counted) / len(counted)
@@ -33,6 +45,8 @@ def check(pods: Pods, services: Services | None = None, account: Account | None 
     if mean <= 0 or most < UNEVEN * mean or most - mean < STANDARD_ERRORS * sqrt(mean):
         return Clear(measured)
     waiting = behind(account, *WAITING)
+    if not waiting.claims and not _is_slower(busiest, ready):
+        return Clear(f"{measured}, and the busiest is no slower than the others")
     why = _why(busiest, ready, services)
     return Finding(
         title=f"pod {busiest.name} gets {most / mean:.1f} times its share of the requests",
@@ -47,6 +61,12 @@ def check(pods: Pods, services: Services | None = None, account: Account | None 
         fixes=("balance_requests",),
         evidence=("pods.latency", "services") if services else ("pods.latency",),
     )
+
+
+def _is_slower(busiest: Pod, ready: list[Pod]) -> bool:
+    """Without a measured queue, uneven load is a cause only where the busy pod answers later."""
+    others = [pod.latency.mean_s for pod in ready if pod.latency and pod is not busiest]
+    return bool(busiest.latency and others and busiest.latency.mean_s >= SLOWER * sum(others) / len(others))
 
 
 def _why(busiest: Pod, ready: list[Pod], services: Services | None) -> str:
