@@ -6,6 +6,7 @@ with readings at its start and its end and the pod's own evidence in between; lo
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -14,11 +15,13 @@ import msgspec
 
 from unslow.collect import cluster_dns, cluster_history, cluster_logs, cluster_readings, cluster_target
 from unslow.collect.attempts import Attempts
+from unslow.collect.cluster_databases import Databases, ways_in
 from unslow.collect.cluster_ladder import Rights
 from unslow.collect.cluster_questions import Answer, First, Questions, Second, config_metadata
 from unslow.collect.cluster_sections import Last, Sections
 from unslow.collect.cluster_target import Resolved
 from unslow.collect.cluster_window import LatencyWindow
+from unslow.collect.dsn import Given
 from unslow.collect.exposition import Samples
 from unslow.collect.items import items
 from unslow.errors import BadInput, CannotLook, Unavailable
@@ -137,13 +140,13 @@ class _Look:
             return Window(start_s=start_s, end_s=start_s + 1e-3), Last(first.pods, first.events, second.kubelets)
         dns_pods = first.dns_pods.otherwise([])[:DNS_PAGES]
         dns_before = self._dns_pages(dns_pods)
-        looked = LatencyWindow(
-            self._looking, self._ask, self._attempts, self._progress, Rights.asked(self._ask, resolved.namespace)
-        )
+        rights = Rights.asked(self._ask, resolved.namespace)
         own = first.own_metrics.otherwise([]) if first.own_metrics else []
         cores = {name: used.cores or 0.0 for (_, name), used in cluster_readings.used_by_pods(own, None).items()}
         nodes = {node.metadata.name: node for node in first.nodes.otherwise([])}
-        seen = looked.run(first.pods.otherwise([]), first.services.otherwise([]), nodes, cores, resolved.pod)
+        with contextlib.closing(self._databases(resolved)) as databases:
+            looked = LatencyWindow(self._looking, self._ask, self._attempts, self._progress, rights, databases)
+            seen = looked.run(first.pods.otherwise([]), first.services.otherwise([]), nodes, cores, resolved.pod)
         self._sections |= seen.sections
         last = Last(
             pods=self._ask.pods(resolved.namespace, resolved.selector.text),
@@ -153,6 +156,19 @@ class _Look:
         )
         last.dns_pages = _pairs(dns_before, self._dns_pages(dns_pods))
         return seen.window, last
+
+    def _databases(self, resolved: Resolved) -> Databases:
+        """What the workload's settings name, logged in to through forwarded ports."""
+        looking = self._looking
+        if not looking.use_database:
+            for section in ("queries", "cache"):
+                self._attempts.skip(section, "port-forward", "switched off", "leave out --no-database")
+            return Databases(self._client, resolved.namespace, (), self._attempts)
+        given = Given(postgres=looking.postgres, redis=looking.redis)
+        found = ways_in(resolved.workload.spec.template.spec.containers, given)
+        databases = Databases(self._client, resolved.namespace, found, self._attempts)
+        databases.open()
+        return databases
 
     def _dns_pages(self, pods: list[core.Pod]) -> list[Answer[str]]:
         return [self._ask.pod_page(pod, cluster_dns.PORT, "/metrics") for pod in pods]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import platform
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,6 +41,7 @@ _LOADER = (
     "import sys,os\nn=int(sys.argv[1]);b=b''\nwhile len(b)<n:b+=os.read(0,n-len(b))\nexec(compile(b,'<unslow>','exec'))"
 )
 _TOO_OLD = 5
+MARK = cluster_inside_main.MARK.encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +62,19 @@ class Problem(msgspec.Struct, frozen=True):
     remedy: str = ""
 
 
-def look(client: Client, place: Place, *, budget_s: float, use_profile: bool, headers: dict[str, str]) -> Evidence:
-    """What the collectors saw inside. Raises `Unavailable` with what is missing there."""
+def look(
+    client: Client,
+    place: Place,
+    progress: Callable[[str], None],
+    *,
+    budget_s: float,
+    use_profile: bool,
+    headers: dict[str, str],
+) -> Evidence:
+    """What the collectors saw inside; `progress` hears what they are at.
+
+    Raises `Unavailable` with what is missing there.
+    """
     request = {
         "target": f"http://127.0.0.1:{place.port}{place.path}",
         "budget_s": budget_s,
@@ -84,6 +97,7 @@ def look(client: Client, place: Place, *, budget_s: float, use_profile: bool, he
                 stdin=boot + body,
                 hold=True,
                 seconds=seconds + 5.0,
+                on_stderr=followed(progress),
             )
         except ApiError as error:
             if error.code != 500 or python == PYTHONS[-1]:
@@ -91,6 +105,25 @@ def look(client: Client, place: Place, *, budget_s: float, use_profile: bool, he
             continue
         return answered(result, place)
     raise AssertionError("the last one returns or raises")
+
+
+def followed(progress: Callable[[str], None]) -> Callable[[bytes], None]:
+    """Hands over whole lines that carry the mark."""
+    rest = [b""]
+
+    def heard(data: bytes) -> None:
+        *lines, rest[0] = (rest[0] + data).split(b"\n")
+        for line in lines:
+            if line.startswith(MARK):
+                progress(line[1:].decode(errors="replace"))
+
+    return heard
+
+
+def _said(stderr: bytes) -> str:
+    """The last line that is no progress."""
+    lines = [line for line in stderr.splitlines() if line.strip() and not line.startswith(MARK)]
+    return lines[-1].decode(errors="replace").removeprefix("unslow: ") if lines else ""
 
 
 def message(request: dict[str, object], seconds: float, *, with_sampler: bool) -> bytes:
@@ -126,10 +159,9 @@ def answered(result: Result, place: Place) -> Evidence:
             f"an answer from inside {place.pod} in time", "the container is starved of CPU: give a longer --budget"
         )
     if result.code == _TOO_OLD:
-        said = result.stderr.decode(errors="replace").strip().removeprefix("unslow: ")
-        raise Unavailable(said, "allow a debug container, which brings its own Python")
+        raise Unavailable(_said(result.stderr), "allow a debug container, which brings its own Python")
     if not result.ok:
-        said = (result.stderr.decode(errors="replace").strip().splitlines() or [f"exit code {result.code}"])[-1]
+        said = _said(result.stderr) or f"exit code {result.code}"
         raise Unavailable(f"readers inside {place.pod}: {said}"[:300], "allow a debug container")
     try:
         return msgspec.json.decode(result.stdout, type=Evidence)

@@ -18,6 +18,7 @@ from typing import Any
 SOURCES: dict[str, str] = globals().get("SOURCES", {})
 FILES: dict[str, str] = globals().get("FILES", {})
 REQUEST: dict[str, Any] = globals().get("REQUEST", {})
+MARK = "\x1e"
 ABSENT = "def __getattr__(name): return type(name, (), {'__init__': lambda self, *a, **k: None})"
 """A source that is not read from inside: whatever is imported from it is a class without any content."""
 
@@ -69,6 +70,18 @@ def _use_files() -> None:
     sampler.find_py_spy = find_py_spy
 
 
+def _progress() -> Any:
+    """Each new text is a line of standard error that begins with a mark, for whoever follows from outside."""
+    last = [""]
+
+    def show(text: str) -> None:
+        if text != last[0]:
+            last[0] = text
+            os.write(2, f"{MARK}{text}\n".encode())
+
+    return show
+
+
 def main() -> None:
     _prepare()
     import msgspec
@@ -78,7 +91,7 @@ def main() -> None:
     from unslow.settings import Looking
 
     try:
-        evidence = local.collect(Looking(**REQUEST), lambda text: None)
+        evidence = local.collect(Looking(**REQUEST), _progress())
     except UnslowError as error:
         answer = json.dumps({"error": error.message, "remedy": error.remedy}).encode()
     else:

@@ -6,8 +6,9 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from unslow.collect import cluster_inside, cluster_ladder, cluster_paths
+from unslow.collect import cluster_inside, cluster_ladder, cluster_paths, cluster_shares
 from unslow.collect.attempts import Attempts
+from unslow.collect.cluster_databases import Databases, phases
 from unslow.collect.cluster_inside import Place
 from unslow.collect.cluster_ladder import INSIDE, Rights
 from unslow.collect.cluster_questions import Answer, Questions
@@ -15,7 +16,11 @@ from unslow.collect.metrics_page import MetricsPage
 from unslow.collect.requests import Prober
 from unslow.errors import Unavailable
 from unslow.evidence import Evidence
+from unslow.evidence.cache import Cache
 from unslow.evidence.cluster import Latency
+from unslow.evidence.queries import Queries
+from unslow.evidence.requests import Requests
+from unslow.evidence.servers import Server
 from unslow.evidence.window import Window
 from unslow.kube import core
 from unslow.kube.port_forward import forwarded
@@ -45,13 +50,20 @@ class LatencyWindow:
     """Begins with the pods' metrics pages, ends with them; between is the look at one pod."""
 
     def __init__(
-        self, looking: Looking, ask: Questions, attempts: Attempts, progress: Callable[[str], None], rights: Rights
+        self,
+        looking: Looking,
+        ask: Questions,
+        attempts: Attempts,
+        progress: Callable[[str], None],
+        rights: Rights,
+        databases: Databases,
     ) -> None:
         self._looking = looking
         self._ask = ask
         self._attempts = attempts
         self._progress = progress
         self._rights = rights
+        self._databases = databases
 
     def run(
         self,
@@ -80,8 +92,26 @@ class LatencyWindow:
         for name, answer in after.items():
             found = cluster_paths.latency(before[name].otherwise(""), answer.otherwise(""), seconds)
             if found is not None:
-                seen.latencies[name] = found
+                seen.latencies[name] = self._of_others(found, seen) if name == where.pod else found
+        self._add_databases(seen, where.pod, len(running))
         return seen
+
+    def _of_others(self, found: Latency, seen: Seen) -> Latency:
+        requests, server = seen.sections.get("requests"), seen.sections.get("server")
+        return cluster_shares.without_ours(
+            found,
+            requests if isinstance(requests, Requests) else None,
+            server if isinstance(server, Server) else None,
+            seen.window.seconds,
+        )
+
+    def _add_databases(self, seen: Seen, pod: str, pods: int) -> None:
+        share = cluster_shares.share_of(pod, seen.latencies, pods)
+        for name, section in self._databases.sections().items():
+            if isinstance(section, Queries):
+                seen.sections[name] = cluster_shares.of_one_pod(section, share, pods)
+            elif isinstance(section, Cache):
+                seen.sections[name] = cluster_shares.cache_of_one_pod(section, share, pods)
 
     def _again(self, pod: core.Pod, port: int, before: Mapping[str, Answer[str]]) -> str:
         """The page of the worker that answered before, with some luck."""
@@ -113,6 +143,7 @@ class LatencyWindow:
         evidence = cluster_inside.look(
             self._ask.client,
             where,
+            phases(self._databases, self._progress),
             budget_s=budget_s,
             use_profile=self._looking.use_profile,
             headers=dict(self._looking.headers),
@@ -152,9 +183,11 @@ class LatencyWindow:
         prober.start()
         try:
             start_s = time.time()
+            self._databases.begin()
             if page:
                 page.scrape()
             self._wait(start_s)
+            self._databases.end()
             if page:
                 page.scrape()
             window = Window(start_s=start_s, end_s=time.time())

@@ -28,6 +28,7 @@ from unslow.collect.memory import MemoryReader
 from unslow.collect.metrics_page import MetricsPage
 from unslow.collect.netlink import SockDiag
 from unslow.collect.otlp import OtlpReceiver
+from unslow.collect.pace import Pace
 from unslow.collect.peers import PeerReader
 from unslow.collect.postgres import PostgresReader
 from unslow.collect.profiler import record
@@ -53,7 +54,7 @@ WINDOW_SHARE = 0.42
 """Of the budget: the latency window."""
 PROFILE_SHARE = 0.40
 """Of the budget: the stacks. The rest is for finding the processes, plans and logs."""
-SAMPLES_PER_S = 20.0
+GLANCES_PER_S = 25.0
 """Kernel readings a second; fewer miss short queues, more cost CPU for nothing."""
 SCRAPES = 5
 GLANCE_S = 0.6
@@ -204,7 +205,7 @@ class _Look:
             glance = Window(start_s=time.time(), end_s=time.time() + GLANCE_S)
             while time.time() < glance.end_s:
                 reader.sample()
-                time.sleep(1.0 / SAMPLES_PER_S)
+                time.sleep(1.0 / GLANCES_PER_S)
             peers = self._attempts.run("peers", "kernel", partial(reader.result, glance))
             observed = [(peer.kind, peer.address) for peer in peers] if isinstance(peers, tuple) else []
         return candidates((found.master, *found.workers[:1]), observed, given)
@@ -224,8 +225,9 @@ class _Look:
         start_s, clock = time.time(), time.monotonic()
         if page:
             page.scrape()
-        scrapes = 1
+        scrapes, pace = 1, Pace()
         while (elapsed := time.monotonic() - clock) < seconds:
+            spent_s = time.thread_time()
             for _, reader in readers.values():
                 reader.sample()
             if database:
@@ -234,7 +236,7 @@ class _Look:
                 page.scrape()
                 scrapes += 1
             self._progress(f"measuring response times: {seconds - elapsed:.0f} s left")
-            time.sleep(1.0 / SAMPLES_PER_S)
+            time.sleep(pace.pause_s(time.thread_time() - spent_s))
         if page:
             page.scrape()
         return Window(start_s=start_s, end_s=time.time())

@@ -50,11 +50,12 @@ def execute(
     seconds: float = 10.0,
     most: int = MOST_BYTES,
     on_stdout: Callable[[bytes], None] | None = None,
+    on_stderr: Callable[[bytes], None] | None = None,
 ) -> Result:
     """Runs `command` (no shell) and waits for its end, at most `seconds`.
 
     With `hold` the command's input stays open after `stdin`, so that it can notice that we are gone. With
-    `on_stdout` the output is handed over as it comes and not kept. Raises `ApiError` (404: no such pod;
+    `on_stdout` the output is handed over as it comes and not kept; `on_stderr` also sees what is kept. Raises `ApiError` (404: no such pod;
     500: no such binary or container), `Unreachable`.
     """
     parameters: dict[str, Any] = {"command": list(command), "stdout": "true", "stderr": "true"}
@@ -67,7 +68,7 @@ def execute(
     with connected(client, path, _PROTOCOLS, parameters, asked=asked) as socket:
         if stdin is not None:
             _feed(socket, stdin, hold=hold)
-        return _Output(most, on_stdout, asked).until_end(socket, seconds)
+        return _Output(most, on_stdout, on_stderr, asked).until_end(socket, seconds)
 
 
 def _feed(socket: WebSocket, stdin: bytes, *, hold: bool) -> None:
@@ -78,10 +79,17 @@ def _feed(socket: WebSocket, stdin: bytes, *, hold: bool) -> None:
 
 
 class _Output:
-    def __init__(self, most: int, on_stdout: Callable[[bytes], None] | None, asked: str) -> None:
+    def __init__(
+        self,
+        most: int,
+        on_stdout: Callable[[bytes], None] | None,
+        on_stderr: Callable[[bytes], None] | None,
+        asked: str,
+    ) -> None:
         self._kept: dict[int, bytearray] = {_STDOUT: bytearray(), _STDERR: bytearray()}
         self._most = most
         self._on_stdout = on_stdout
+        self._on_stderr = on_stderr
         self._asked = asked
         self._cut = False
 
@@ -104,6 +112,8 @@ class _Output:
         if channel == _STDOUT and self._on_stdout is not None:
             self._on_stdout(data)
             return
+        if channel == _STDERR and self._on_stderr is not None:
+            self._on_stderr(data)
         kept = self._kept.get(channel)
         if kept is None:
             return
