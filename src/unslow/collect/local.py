@@ -55,7 +55,7 @@ WINDOW_SHARE = 0.42
 PROFILE_SHARE = 0.40
 """Of the budget: the stacks. The rest is for finding the processes, plans and logs."""
 GLANCES_PER_S = 25.0
-"""Kernel readings a second; fewer miss short queues, more cost CPU for nothing."""
+"""Readings a second in the short look at what the application talks to."""
 SCRAPES = 5
 GLANCE_S = 0.6
 """Long enough to see whom busy workers talk to."""
