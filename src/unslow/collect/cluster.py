@@ -153,6 +153,7 @@ class _Look:
             events=self._ask.events(resolved.namespace),
             kubelets=second.kubelet_pages(),
             latencies=seen.latencies,
+            looked_into=seen.pod,
         )
         last.dns_pages = _pairs(dns_before, self._dns_pages(dns_pods))
         return seen.window, last

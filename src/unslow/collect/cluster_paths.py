@@ -37,6 +37,11 @@ def same_process(first: str, last: str) -> bool:
     return before == after
 
 
+def of_one_process(text: str) -> bool:
+    """Whether the page tells when its process started: then each worker has a page of its own."""
+    return bool(_started(text))
+
+
 def _started(text: str) -> set[float]:
     return {value for (name, _), value in parse(text, (PROCESS_START,)).samples.items() if name == PROCESS_START}
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from msgspec.structs import replace
+
 from unslow.collect import (
     cluster_cni,
     cluster_dns,
@@ -60,6 +62,8 @@ class Last:
     dns_pages: list[tuple[Samples, Samples]] = field(default_factory=list)
     latencies: dict[str, Latency] = field(default_factory=dict)
     """By pod."""
+    looked_into: str = ""
+    """The pod that the sections from inside are of."""
 
 
 class Sections:
@@ -143,7 +147,8 @@ class Sections:
             restarts_before=cluster_pods.restarts(self._first.pods()),
             latencies=self._last.latencies,
         )
-        return cluster_pods.pods(self._last.pods(), context)
+        found = cluster_pods.pods(self._last.pods(), context)
+        return replace(found, looked_into=self._last.looked_into)
 
     def _nodes(self) -> Nodes:
         metrics = self._first.pod_metrics.otherwise([]) if self._first.pod_metrics else []

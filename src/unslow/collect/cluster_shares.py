@@ -9,26 +9,20 @@ from msgspec.structs import replace
 from unslow.evidence.cache import Cache
 from unslow.evidence.cluster import Latency
 from unslow.evidence.queries import Queries
-from unslow.evidence.requests import Requests
-from unslow.evidence.servers import Server
 
 
-def without_ours(found: Latency, requests: Requests | None, server: Server | None, window_s: float) -> Latency:
-    """Our own requests went to this pod only: they would make it look preferred."""
-    if requests is None or not requests.due_s or window_s <= 0 or not found.requests_per_s:
-        return found
-    page_s = found.requests / found.requests_per_s
-    workers = max(1, server.workers) if server else 1
-    ours = len(requests.due_s) / window_s * page_s / workers
-    left = max(0.0, found.requests - ours)
-    return replace(found, requests=left, requests_per_s=left / page_s)
+def of_window(found: Latency, workers: int, window_s: float) -> Latency:
+    """Of all its workers and the window's length, from the page of one worker over a longer time."""
+    rate = (found.requests_per_s or 0.0) * max(1, workers)
+    return replace(found, requests=rate * window_s, requests_per_s=rate)
 
 
-def share_of(pod: str, latencies: Mapping[str, Latency], pods: int) -> float:
-    """0..1: by the requests that each pod counted, else an equal part."""
-    total = sum(found.requests for found in latencies.values())
-    if pod in latencies and total > 0 and len(latencies) == pods:
-        return latencies[pod].requests / total
+def share_of(pod: str, latencies: Mapping[str, Latency], ours: int, pods: int) -> float:
+    """0..1: by the requests that each pod served besides our own, else an equal part."""
+    served = {name: max(0.0, one.requests - (ours if name == pod else 0)) for name, one in latencies.items()}
+    total = sum(served.values())
+    if pod in served and total > 0 and len(served) == pods:
+        return served[pod] / total
     return 1.0 / max(1, pods)
 
 

@@ -44,6 +44,19 @@ class Seen:
     sections: dict[str, object] = field(default_factory=dict)
     latencies: dict[str, Latency] = field(default_factory=dict)
     """By pod."""
+    pod: str = ""
+    """The one that the sections are of."""
+
+    @property
+    def workers(self) -> int:
+        server = self.sections.get("server")
+        return server.workers if isinstance(server, Server) else 1
+
+    @property
+    def ours(self) -> int:
+        """Requests that we sent in the window."""
+        requests = self.sections.get("requests")
+        return len(requests.due_s) if isinstance(requests, Requests) else 0
 
 
 class LatencyWindow:
@@ -87,26 +100,20 @@ class LatencyWindow:
         page = before.get(where.pod)
         where = replace(where, path=cluster_ladder.path_of(self._looking.path, page, own))
         seen = self._looked(where, start_s)
+        seen.pod = where.pod if seen.sections else ""
         after = {pod.metadata.name: self._ask.ask(self._again, pod, where.port, before) for pod in running}
         seconds = time.time() - start_s
         for name, answer in after.items():
-            found = cluster_paths.latency(before[name].otherwise(""), answer.otherwise(""), seconds)
+            first = before[name].otherwise("")
+            found = cluster_paths.latency(first, answer.otherwise(""), seconds)
             if found is not None:
-                seen.latencies[name] = self._of_others(found, seen) if name == where.pod else found
-        self._add_databases(seen, where.pod, len(running))
+                workers = seen.workers if cluster_paths.of_one_process(first) else 1
+                seen.latencies[name] = cluster_shares.of_window(found, workers, seen.window.seconds)
+        self._add_databases(seen, len(running))
         return seen
 
-    def _of_others(self, found: Latency, seen: Seen) -> Latency:
-        requests, server = seen.sections.get("requests"), seen.sections.get("server")
-        return cluster_shares.without_ours(
-            found,
-            requests if isinstance(requests, Requests) else None,
-            server if isinstance(server, Server) else None,
-            seen.window.seconds,
-        )
-
-    def _add_databases(self, seen: Seen, pod: str, pods: int) -> None:
-        share = cluster_shares.share_of(pod, seen.latencies, pods)
+    def _add_databases(self, seen: Seen, pods: int) -> None:
+        share = cluster_shares.share_of(seen.pod, seen.latencies, seen.ours, pods)
         for name, section in self._databases.sections().items():
             if isinstance(section, Queries):
                 seen.sections[name] = cluster_shares.of_one_pod(section, share, pods)

@@ -1,4 +1,4 @@
-"""Span files -> canonical spans: OTLP (JSON, JSON lines, protobuf), Jaeger and Zipkin JSON, gzip too."""
+"""Span files -> canonical spans: OTLP (JSON, JSON lines, protobuf), Jaeger, Zipkin and X-Ray JSON, gzip too."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from pathlib import Path
 
 import msgspec
 
-from unslow.collect import jaeger, otlp_payload, zipkin
+from unslow.collect import jaeger, otlp_payload, xray, zipkin
 from unslow.collect.span_sink import MAX_SPANS, UNREADABLE, SpanSink
 from unslow.errors import BadInput
 from unslow.evidence.span import Span
 
 MAX_BYTES = 256 * 2**20
 """After decompression: text and records together stay below a gigabyte at worst."""
-_REMEDY = "give a file of OTLP (JSON, one JSON per line, or protobuf), Jaeger JSON or Zipkin JSON"
+_REMEDY = "give a file of OTLP (JSON, one JSON per line, or protobuf), Jaeger, Zipkin or X-Ray JSON"
 _BROKEN = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
 
 
@@ -37,8 +37,13 @@ class Document(msgspec.Struct, rename="camel"):
     """OTLP under the name that Tempo gave it."""
     spans: list[msgspec.Raw] | msgspec.UnsetType | None = msgspec.UNSET
     """A single Jaeger trace."""
+    trace: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+    """Around OTLP, in the second version of Tempo's API."""
     id: str | msgspec.UnsetType | None = msgspec.UNSET
-    """A single Zipkin span, one per line."""
+    """A single Zipkin span, one per line, or an X-Ray segment, which has the next field too."""
+    trace_id: str | msgspec.UnsetType | None = msgspec.field(name="trace_id", default=msgspec.UNSET)
+    traces: list[msgspec.Raw] | msgspec.UnsetType | None = msgspec.field(name="Traces", default=msgspec.UNSET)
+    """X-Ray's BatchGetTraces."""
 
 
 _decode_document = msgspec.json.Decoder(Document).decode
@@ -47,18 +52,27 @@ _decode_list = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 def read_spans(path: Path, *, max_bytes: int = MAX_BYTES, max_spans: int = MAX_SPANS) -> SpanFile:
     """All readable spans of the file. BadInput when it is missing, too large, damaged or of no known form."""
-    body = _content(path, max_bytes)
+    return read_body(_content(path, max_bytes), str(path), max_spans=max_spans)
+
+
+def read_body(body: bytes, name: str, *, max_spans: int = MAX_SPANS) -> SpanFile:
+    """The same of what is already in memory; `name` is what messages call it."""
     sink = SpanSink(max_spans)
-    try:
-        form = _read(body, sink)
-    except _BROKEN as error:
-        raise BadInput(f"{path} is damaged: {_first_line(error)}", _REMEDY) from error
-    except BadInput as error:
-        raise BadInput(f"{path}: {error.message}", error.remedy or _REMEDY) from error
+    form = read_into(body, name, sink)
     if not sink.spans:
         reasons = ", ".join(f"{count} x {reason}" for reason, count in sorted(sink.excluded.items()))
-        raise BadInput(f"{path} holds no usable span" + (f" ({reasons})" if reasons else ""), _REMEDY)
+        raise BadInput(f"{name} holds no usable span" + (f" ({reasons})" if reasons else ""), _REMEDY)
     return SpanFile(spans=tuple(sink.spans), excluded=tuple(sorted(sink.excluded.items())), format=form)
+
+
+def read_into(body: bytes, name: str, sink: SpanSink) -> str:
+    """Add the spans of a body to the sink; the name of its format."""
+    try:
+        return _read(body, sink)
+    except _BROKEN as error:
+        raise BadInput(f"{name} is damaged: {_first_line(error)}", _REMEDY) from error
+    except BadInput as error:
+        raise BadInput(f"{name}: {error.message}", error.remedy or _REMEDY) from error
 
 
 def _read(body: bytes, sink: SpanSink) -> str:
@@ -148,11 +162,15 @@ def _read_lines(lines: list[bytes], sink: SpanSink) -> str:
     """One document a line; a damaged line (the last one of a file still being written) costs only itself."""
     forms: set[str] = set()
     loose: list[msgspec.Raw] = []
+    segments: list[bytes] = []
     for line in lines:
         if not line.strip():
             continue
         try:
-            if isinstance(_decode_document(line).id, str):
+            document = _decode_document(line)
+            if isinstance(document.trace_id, str):
+                segments.append(line)
+            elif isinstance(document.id, str):
                 loose.append(msgspec.Raw(line))
             else:
                 forms.add(_read_document(line, sink))
@@ -161,6 +179,9 @@ def _read_lines(lines: list[bytes], sink: SpanSink) -> str:
     if loose:
         zipkin.read_spans(loose, sink)
         forms.add("Zipkin JSON")
+    if segments:
+        xray.read_documents(segments, sink)
+        forms.add("X-Ray segments")
     return " and ".join(sorted(forms)) + ", one per line"
 
 
@@ -176,6 +197,14 @@ def _read_document(body: bytes, sink: SpanSink) -> str:
     if isinstance(document.spans, list):
         jaeger.read_traces([msgspec.Raw(body)], sink)
         return "Jaeger JSON"
+    if isinstance(document.traces, list):
+        xray.read_traces(document.traces, sink)
+        return "X-Ray traces"
+    if isinstance(document.trace, msgspec.Raw):
+        return _read_document(bytes(document.trace), sink)
+    if isinstance(document.trace_id, str):
+        xray.read_documents([body], sink)
+        return "X-Ray segments"
     if isinstance(document.id, str):
         zipkin.read_spans([msgspec.Raw(body)], sink)
         return "Zipkin JSON"
