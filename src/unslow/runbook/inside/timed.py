@@ -4,6 +4,8 @@ It runs inside a container: as a file of the debug image, or handed to that cont
 standard input. It ends by itself: each step has a limit, and the whole has one.
 """
 
+from __future__ import annotations
+
 import json
 import os
 import signal
@@ -12,19 +14,20 @@ import ssl
 import sys
 import threading
 import time
+from typing import Any
 from urllib.parse import urlsplit
 
 STEP_S = 5.0
 WHOLE_S = 25
 
 
-def lookup(host, port, family=socket.AF_UNSPEC):
-    """Addresses and milliseconds. The C library cannot be interrupted: a thread is left behind when it takes too long."""
-    answer = []
+def lookup(host: str, port: int) -> tuple[list[str], float]:
+    """Addresses and milliseconds. The C library cannot be interrupted: its thread is left behind when it takes long."""
+    answer: list[Any] = []
 
-    def ask():
+    def ask() -> None:
         try:
-            answer.append(socket.getaddrinfo(host, port, family, socket.SOCK_STREAM))
+            answer.append(socket.getaddrinfo(host, port, socket.AF_UNSPEC, socket.SOCK_STREAM))
         except OSError as error:
             answer.append(error)
 
@@ -34,42 +37,33 @@ def lookup(host, port, family=socket.AF_UNSPEC):
     thread.join(STEP_S)
     took_ms = (time.perf_counter() - started) * 1e3
     if not answer:
-        raise OSError("no answer from DNS in %g s" % STEP_S)
+        raise OSError("no answer in %g s" % STEP_S)
     if isinstance(answer[0], OSError):
         raise answer[0]
     return sorted({one[4][0] for one in answer[0]}), took_ms
 
 
-def timed(url):
+def timed(url: str) -> dict[str, Any]:
     parts = urlsplit(url)
+    host = parts.hostname or ""
     port = parts.port or {"https": 443, "http": 80}.get(parts.scheme, 0)
-    found = {"url": url, "host": parts.hostname, "port": port}
-    line = None
+    found: dict[str, Any] = {"url": url, "host": host}
+    line: socket.socket | None = None
     stage = "dns"
     try:
-        addresses, found["dns_ms"] = lookup(parts.hostname, port)
-        found["addresses"] = addresses
+        found["addresses"], found["dns_ms"] = lookup(host, port)
         stage = "tcp"
         started = time.perf_counter()
-        line = socket.create_connection((addresses[0], port), STEP_S)
+        line = socket.create_connection((found["addresses"][0], port), STEP_S)
         found["tcp_ms"] = (time.perf_counter() - started) * 1e3
         if parts.scheme == "https":
             stage = "tls"
             started = time.perf_counter()
-            line = ssl.create_default_context().wrap_socket(line, server_hostname=parts.hostname)
+            line = ssl.create_default_context().wrap_socket(line, server_hostname=host)
             found["tls_ms"] = (time.perf_counter() - started) * 1e3
         if parts.scheme in ("http", "https"):
             stage = "http"
-            path = (parts.path or "/") + ("?" + parts.query if parts.query else "")
-            request = "GET %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: unslow\r\nConnection: close\r\n\r\n"
-            started = time.perf_counter()
-            line.sendall((request % (path, parts.netloc)).encode())
-            first = line.recv(65536)
-            found["first_byte_ms"] = (time.perf_counter() - started) * 1e3
-            found["status"] = int(first.split(None, 2)[1])
-            while line.recv(65536):
-                pass
-            found["http_ms"] = (time.perf_counter() - started) * 1e3
+            ask(line, parts.path or "/", parts.netloc, found)
     except (OSError, ValueError, IndexError) as error:
         found["failed"] = stage
         found["error"] = str(error) or type(error).__name__
@@ -79,18 +73,27 @@ def timed(url):
     return found
 
 
-def main(urls, times):
+def ask(line: socket.socket, path: str, host: str, found: dict[str, Any]) -> None:
+    request = f"GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: unslow\r\nConnection: close\r\n\r\n"
+    started = time.perf_counter()
+    line.sendall(request.encode())
+    first = line.recv(65536)
+    found["first_byte_ms"] = (time.perf_counter() - started) * 1e3
+    found["status"] = int(first.split(None, 2)[1])
+    while line.recv(65536):
+        pass
+    found["http_ms"] = (time.perf_counter() - started) * 1e3
+
+
+def main(words: list[str]) -> None:
+    """Arguments: how often, then URLs."""
     signal.alarm(WHOLE_S)
-    for url in urls:
-        for _ in range(times):
+    for url in words[1:]:
+        for _ in range(int(words[0])):
             print(json.dumps(timed(url)), flush=True)
+    sys.stdout.flush()
+    os._exit(0)  # a thread that still waits for a name must not keep the process
 
 
 if __name__ == "__main__":
-    words = sys.argv[1:]
-    count = 1
-    if words and words[0].isdigit():
-        count = int(words.pop(0))
-    main(words, count)
-    sys.stdout.flush()
-    os._exit(0)  # a thread that still waits for DNS must not keep the process
+    main(sys.argv[1:])

@@ -1,0 +1,117 @@
+"""The latency runbook of a workload, step by step."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from unslow.commands import EXIT_CAUSES, EXIT_HEALTHY, Commands, command, progress, seconds
+
+
+def add(commands: Commands) -> None:
+    added = command(
+        commands,
+        "runbook",
+        run,
+        "Go through the latency runbook of a workload: what each step asks, the command, the result, what it means.",
+        """\
+  unslow runbook shop/gateway                        all steps; what would change anything is only proposed
+  unslow runbook deploy/gateway -n shop --json
+  unslow runbook shop/gateway --allow capture        also the packet capture, in a debug container
+  unslow runbook shop/gateway --allow loadtest --load-rate 50 --load-path /health
+  unslow runbook shop/gateway --as system:serviceaccount:unslow:unslow-observe""",
+    )
+    added.add_argument("target", metavar="NAMESPACE/WORKLOAD", help="or deploy/NAME, svc/NAME, pod/NAME with -n")
+    added.add_argument("--json", action="store_true", help="one JSON document")
+    added.add_argument(
+        "--allow",
+        action="append",
+        default=[],
+        metavar="STEP",
+        help="make a change that is otherwise proposed: connectivity, tracing, capture, loadtest (may be repeated)",
+    )
+    added.add_argument("--no-exec", action="store_true", help="run nothing inside the pods")
+    added.add_argument("--budget", type=seconds, default=20.0, metavar="TIME", help="time to look (default 20s)")
+    _add_access(added)
+    tools = added.add_argument_group("tools")
+    tools.add_argument("--prometheus", default="", metavar="URL", help="instead of the one found in the cluster")
+    tools.add_argument("--postgres", metavar="DSN", help="database login, instead of the application's own")
+    tools.add_argument("--probe-image", metavar="IMAGE", help="debug image, best by digest")
+    tools.add_argument("--capture-time", type=seconds, default=10.0, metavar="TIME", help="default 10s")
+    tools.add_argument("--trace-time", type=seconds, default=20.0, metavar="TIME", help="default 20s")
+    tools.add_argument("--trace-annotation", default="debug.trace/enabled", metavar="KEY")
+    tools.add_argument("--load-image", default="fortio/fortio:latest", metavar="IMAGE")
+    tools.add_argument("--load-rate", type=_rate, default=20.0, metavar="N", help="requests a second (default 20)")
+    tools.add_argument("--load-time", type=seconds, default=20.0, metavar="TIME", help="default 20s")
+    tools.add_argument("--load-path", default="/", metavar="PATH", help="a route that may be repeated (default /)")
+
+
+def _add_access(added: argparse.ArgumentParser) -> None:
+    access = added.add_argument_group("the way to the cluster, as in kubectl")
+    access.add_argument("-n", "--namespace", default="", help="for deploy/NAME and its like")
+    access.add_argument("--kubeconfig", type=Path, metavar="FILE")
+    access.add_argument("--context", default="", metavar="NAME")
+    access.add_argument("--as", dest="as_user", default="", metavar="USER", help="whom to impersonate")
+    access.add_argument("--as-group", action="append", default=[], metavar="GROUP")
+
+
+def _rate(text: str) -> float:
+    try:
+        rate = float(text)
+    except ValueError:
+        rate = 0.0
+    if not 0 < rate <= 1000:
+        raise argparse.ArgumentTypeError(f"{text!r}: between 0 and 1000 requests a second")
+    return rate
+
+
+def run(arguments: argparse.Namespace) -> int:
+    import os
+
+    import msgspec
+
+    from unslow.runbook.page import lines
+    from unslow.runbook.situation import PROBE_IMAGE, Options
+    from unslow.runbook.step import Step
+    from unslow.runbook.walk import walk
+    from unslow.settings import Looking
+
+    looking = Looking(
+        target=arguments.target,
+        budget_s=arguments.budget,
+        kubeconfig=arguments.kubeconfig,
+        context=arguments.context,
+        namespace=arguments.namespace,
+        as_user=arguments.as_user,
+        as_groups=tuple(arguments.as_group),
+        use_exec=not arguments.no_exec,
+        postgres=arguments.postgres,
+        prometheus=arguments.prometheus or None,
+    )
+    options = Options(
+        allow=frozenset(arguments.allow),
+        use_exec=not arguments.no_exec,
+        prometheus=arguments.prometheus,
+        probe_image=arguments.probe_image or os.environ.get("UNSLOW_PROBE_IMAGE", PROBE_IMAGE),
+        load_image=arguments.load_image,
+        load_rate=arguments.load_rate,
+        load_s=round(arguments.load_time),
+        load_path=arguments.load_path,
+        capture_s=round(arguments.capture_time),
+        trace_s=round(arguments.trace_time),
+        trace_annotation=arguments.trace_annotation,
+    )
+    say = progress(arguments)
+
+    def show(step: Step) -> None:
+        say("")
+        if not arguments.json:
+            print("\n".join(lines(step)), flush=True)
+
+    page = walk(looking, options, say, show)
+    say("")
+    if arguments.json:
+        print(msgspec.json.format(msgspec.json.encode(page), indent=2).decode())
+    else:
+        print(page.headline)
+    return EXIT_CAUSES if page.verdict == "slow" else EXIT_HEALTHY

@@ -1,0 +1,91 @@
+"""How full containers and nodes are: limits, throttling, memory, pressure, pending pods."""
+
+from __future__ import annotations
+
+from unslow.evidence.cluster import Container, Node, Pod
+from unslow.runbook.situation import Situation, shortened, table
+from unslow.runbook.step import Outcome
+
+TITLE = "Resource utilisation"
+SECTION = "Warning Level Alerts 2"
+ASKS = "Is a container at its limit, stopped by its quota or killed for memory, and is a node full?"
+_CHECKS = (
+    "cpu_throttled", "memory_pressure", "requests_missing", "requests_undersized", "node_saturated", "noisy_neighbour",
+    "pods_pending", "hpa_at_max", "hpa_blind", "hpa_missing", "hpa_flapping", "quota_blocks_scaling", "vpa_ignored",
+)  # fmt: skip
+
+
+def commands(situation: Situation) -> tuple[str, ...]:
+    namespace = situation.namespace
+    return (
+        f"kubectl top pods -n {namespace} --containers",
+        'kubectl describe nodes | grep -A10 "Allocated resources"',
+        "sum by (pod, container) (rate(container_cpu_cfs_throttled_periods_total{namespace=%r}[5m])) / "
+        "sum by (pod, container) (rate(container_cpu_cfs_periods_total{namespace=%r}[5m]))" % (namespace, namespace),
+    )
+
+
+def run(situation: Situation) -> Outcome:
+    rows = [("CONTAINER", "CPU", "REQUEST", "LIMIT", "THROTTLED", "MEMORY", "LIMIT", "PRESSURE", "LAST END")]
+    rows += [_row(pod, one) for pod in situation.pods for one in pod.containers if not one.init]
+    nodes = situation.cluster.nodes.nodes if situation.cluster.nodes else ()
+    mine = [node for node in nodes if node.target_pods] or list(nodes)
+    node_rows = [
+        ("NODE", "PODS", "CPU REQUESTED", "CPU USED", "MEMORY REQUESTED", "MEMORY USED", "CONDITIONS", "TAINTS")
+    ]
+    node_rows += [_node(node) for node in mine]
+    means = situation.causes(*_CHECKS)
+    pending = [
+        f"{pod.name} is Pending: {pod.unschedulable or 'no reason given'}" for pod in situation.pods if not pod.node
+    ]
+    return Outcome(
+        state="done" if situation.pods or nodes else "unavailable",
+        result=(*table(rows), *table(node_rows)),
+        means=(*means, *pending) or ("No container is at a limit, and no node is full.",),
+        gaps=situation.gaps("pods", "nodes", "autoscalers", "quotas"),
+    )
+
+
+def _row(pod: Pod, one: Container) -> tuple[str, ...]:
+    usage = one.usage
+    throttled = usage.throttled_ratio if usage else None
+    pressure = usage.cpu_pressure_ratio if usage else None
+    ended = one.last_termination
+    return (
+        f"{shortened(pod.name, 34)}/{one.name}",
+        _cores(usage.cores if usage else None),
+        _cores(one.cpu_request_cores),
+        _cores(one.cpu_limit_cores),
+        "-" if throttled is None else f"{throttled:.0%} of periods",
+        _mebibytes(usage.memory_bytes if usage else None),
+        _mebibytes(one.memory_limit_bytes),
+        "-" if pressure is None else f"{pressure:.0%}",
+        "-" if ended is None else f"{ended.reason} ({ended.exit_code})",
+    )
+
+
+def _node(node: Node) -> tuple[str, ...]:
+    pressed = [one.type for one in node.conditions if one.type != "Ready" and one.status == "True"]
+    state = ["Ready" if node.ready else "NotReady", *pressed, *(["cordoned"] if node.cordoned else [])]
+    return (
+        node.name,
+        f"{node.pods} of {node.allocatable_pods}",
+        _share(node.requested_cores, node.allocatable_cores),
+        _share(node.used_cores, node.allocatable_cores),
+        _share(node.requested_bytes, node.allocatable_bytes),
+        _share(node.used_bytes, node.allocatable_bytes),
+        ",".join(state),
+        ",".join(f"{taint.key}:{taint.effect}" for taint in node.taints) or "-",
+    )
+
+
+def _cores(value: float | None) -> str:
+    return "-" if value is None else f"{value * 1000:.0f}m"
+
+
+def _mebibytes(value: int | None) -> str:
+    return "-" if value is None else f"{value / 2**20:.0f}Mi"
+
+
+def _share(part: float | None, whole: float) -> str:
+    return "-" if part is None or not whole else f"{part / whole:.0%}"

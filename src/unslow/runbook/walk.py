@@ -1,0 +1,101 @@
+"""Walks through the steps in their order. One that fails says so, and the next goes on."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from importlib import import_module
+from types import ModuleType
+
+import msgspec
+
+from unslow import bundle
+from unslow.collect import cluster as collect_cluster
+from unslow.collect import cluster_target
+from unslow.diagnose import diagnose
+from unslow.errors import BadUsage, CannotLook, Unavailable
+from unslow.kube.client import Client
+from unslow.kube.config import load
+from unslow.redaction import redact_evidence
+from unslow.runbook import CHANGING, STEPS
+from unslow.runbook.keeper import Keeper
+from unslow.runbook.situation import Options, Situation
+from unslow.runbook.step import Gap, Outcome, Page, Step
+from unslow.settings import Looking
+
+STEPS_S = 120.0
+"""For all steps together, beyond the look itself and the waiting that was allowed."""
+
+
+def walk(
+    looking: Looking,
+    options: Options,
+    progress: Callable[[str], None],
+    show: Callable[[Step], None] = lambda step: None,
+) -> Page:
+    """All steps; `show` gets each when it is done. Raises `BadUsage`, `BadInput`, `CannotLook`."""
+    unknown = options.allow - set(CHANGING)
+    if unknown:
+        raise BadUsage(f"--allow does not know {', '.join(sorted(unknown))}", f"it takes: {', '.join(CHANGING)}")
+    started_s, begun = time.time(), time.monotonic()
+    evidence = bundle.decode(bundle.encode(redact_evidence(collect_cluster.collect(looking, progress))))
+    access = load(looking.kubeconfig, looking.context, looking.namespace, looking.as_user, looking.as_groups)
+    deadline = time.monotonic() + STEPS_S + options.capture_s + options.trace_s + options.load_s
+    with Client(access, deadline=deadline) as client, ThreadPoolExecutor(4) as pool, Keeper(client) as keeper:
+        try:
+            resolved = cluster_target.resolve(client, looking.target, access.namespace, pool)
+        except Unavailable as error:
+            raise CannotLook(error.missing, error.remedy) from error
+        situation = Situation(
+            client=client,
+            namespace=resolved.namespace,
+            name=resolved.name,
+            kind=resolved.kind,
+            evidence=evidence,
+            diagnosis=diagnose(evidence),
+            options=options,
+            keeper=keeper,
+            deadline=deadline,
+            progress=progress,
+        )
+        steps = []
+        for step in _steps(situation):
+            show(step)
+            steps.append(step)
+    return Page(
+        target=f"{resolved.namespace}/{resolved.name}",
+        context=access.context,
+        started=datetime.fromtimestamp(started_s, UTC).isoformat(timespec="seconds"),
+        verdict=situation.diagnosis.verdict,
+        headline=situation.diagnosis.headline,
+        steps=tuple(steps),
+        took_s=time.monotonic() - begun,
+        requests=client.requests,
+    )
+
+
+def _steps(situation: Situation) -> Iterator[Step]:
+    for number, name in enumerate(STEPS, 1):
+        module = import_module(f"unslow.runbook.{name}")
+        begun = time.monotonic()
+        outcome = _outcome(module, situation)
+        yield Step(
+            number=number,
+            id=name,
+            title=module.TITLE,
+            section=module.SECTION,
+            asks=module.ASKS,
+            commands=module.commands(situation),
+            took_s=time.monotonic() - begun,
+            **msgspec.structs.asdict(outcome),
+        )
+
+
+def _outcome(module: ModuleType, situation: Situation) -> Outcome:
+    try:
+        outcome: Outcome = module.run(situation)
+    except Unavailable as error:
+        return Outcome(state="unavailable", gaps=(Gap(error.missing, error.remedy),))
+    return outcome
