@@ -217,5 +217,15 @@ def test_spark_answers_the_same(tmp_path: Path) -> None:
             "spark.executor.memory": "512m",
         }
         with closing(SparkSession(master, str(path), **settings)) as session:
-            for wanted in WANTED[:2]:
-                same(analyse(session, SOURCE, ["1 = 1"], wanted), by_duckdb(path, wanted))
+            same(analyse(session, SOURCE, ["1 = 1"]), by_duckdb(path))
+    for worker in ("one", "two"):
+        assert "Asked to launch executor" in (tmp_path / f"{worker}.log").read_text()
+
+
+def test_spark_keeps_the_requests_asked_for(tmp_path: Path) -> None:
+    need_spark()
+    path = tmp_path / "spans.parquet"
+    write_parquet(traces(6, 15), path)
+    with closing(SparkSession("local[1]", str(path), **{"spark.sql.shuffle.partitions": "1"})) as session:
+        wanted = Wanted(service="stock", slower_than_ns=1)
+        same(analyse(session, SOURCE, ["1 = 1"], wanted), by_duckdb(path, wanted))

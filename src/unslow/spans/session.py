@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from unslow.errors import CannotLook
 from unslow.spans.dialect import DUCKDB, Dialect
@@ -36,6 +36,9 @@ class Session(Protocol):
 
     def close(self) -> None:
         """End the session and its tables."""
+
+
+AnySession = TypeVar("AnySession", bound=Session)
 
 
 class DuckSession:
@@ -87,7 +90,7 @@ class DuckSession:
 
 
 @contextmanager
-def closing(session: Session) -> Iterator[Session]:
+def closing(session: AnySession) -> Iterator[AnySession]:
     try:
         yield session
     finally:

@@ -1,0 +1,62 @@
+"""The table of operations of recorded traces."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from unslow.commands import EXIT_HEALTHY, Commands, command, seconds
+
+
+def add(commands: Commands) -> None:
+    added = command(
+        commands,
+        "spans",
+        run,
+        "Sum up traces by operation: calls, percentiles, self time, time on the critical path.",
+        """\
+  unslow spans traces.json                           OTLP, Jaeger, Zipkin or X-Ray; gzip too
+  unslow spans spans.parquet --service cart          requests into one service
+  unslow spans http://127.0.0.1:16686 --service cart --slow-than 1s
+  unslow spans clickhouse://reader@db:8123/otel      the collector's table otel_traces
+  unslow spans spark://master:7077/shared/spans.parquet
+  unslow spans spans.csv --columns trace_id=TraceID,span_id=SpanID,service=Pod,name=Op,start_ns=Begin,end_ns=End""",
+    )
+    added.add_argument(
+        "source", metavar="FILE_OR_URL", help="file, folder of Parquet, http(s)://, clickhouse:// or spark://"
+    )
+    added.add_argument("--service", metavar="NAME", help="only requests into this service, from where they enter it")
+    added.add_argument("--slow-than", type=seconds, metavar="TIME", help="only requests that took at least so long")
+    added.add_argument("--columns", metavar="MAP", help="columns of a CSV or Parquet file: trace_id=TraceID,...")
+    added.add_argument(
+        "--sample", type=_share, default=1.0, metavar="SHARE", help="look at this share of the traces, e.g. 0.1"
+    )
+    added.add_argument("--top", type=int, default=20, metavar="N", help="operations to show (default 20)")
+    added.add_argument("--save", type=Path, metavar="FILE", help="also keep the spans as Parquet")
+    added.add_argument("--json", action="store_true", help="print one JSON document")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from unslow.collect import span_columns, span_sources
+    from unslow.report import span_report
+    from unslow.spans.analysis import Wanted
+
+    wanted = Wanted(
+        service=arguments.service,
+        slower_than_ns=round((arguments.slow_than or 0) * 1e9),
+        sampled=arguments.sample,
+    )
+    columns = span_columns.parsed(arguments.columns) if arguments.columns else None
+    found = span_sources.report(arguments.source, wanted, columns=columns, save=arguments.save)
+    print(span_report.to_json(found) if arguments.json else span_report.render(found, arguments.top), end="")
+    return EXIT_HEALTHY
+
+
+def _share(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no share; say 0.1") from None
+    if not 0.0001 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} must lie between 0.0001 and 1")
+    return value
