@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from tests.checks.cluster import workload
+from tests.checks.cluster import pod, pods, workload
 from tests.checks.verbs import account, finds, is_clear, line
 from unslow.evidence.cluster import Condition, Event, Events, Quota, QuotaItem, Quotas
 
@@ -41,6 +41,11 @@ def test_a_full_quota_that_refused_nothing() -> None:
 
 def test_pods_missing_for_another_reason() -> None:
     is_clear("quota_blocks_scaling", quotas=FULL, workload=SHORT, events=Events(events=()), account=QUEUE)
+
+
+def test_pods_that_exist_and_are_not_ready_were_not_refused() -> None:
+    there = pods(*[pod(name, ready=name == "a") for name in ("a", "b", "c", "d", "e")])
+    is_clear("quota_blocks_scaling", quotas=FULL, workload=SHORT, pods=there, events=EVENTS, account=QUEUE)
 
 
 def test_a_refusal_that_was_overcome() -> None:

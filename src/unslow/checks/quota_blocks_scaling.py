@@ -8,7 +8,7 @@ Reference   ResourceQuota used against hard; FailedCreate events, the ReplicaFai
 
 from __future__ import annotations
 
-from unslow.evidence.cluster import Events, QuotaItem, Quotas, Workload
+from unslow.evidence.cluster import Events, Pods, QuotaItem, Quotas, Workload
 from unslow.finding import Clear, Finding
 from unslow.measure.account import Account
 from unslow.measure.cluster_claims import WAITING, behind
@@ -18,7 +18,11 @@ REFUSED = "exceeded quota"
 
 
 def check(
-    quotas: Quotas, workload: Workload, events: Events | None = None, account: Account | None = None
+    quotas: Quotas,
+    workload: Workload,
+    pods: Pods | None = None,
+    events: Events | None = None,
+    account: Account | None = None,
 ) -> Finding | Clear:
     fullest = max(
         ((quota.name, item) for quota in quotas.quotas for item in quota.items if item.hard > 0),
@@ -27,9 +31,11 @@ def check(
     )
     known = f"{fullest[0]}: {_words(fullest[1])}" if fullest else f"{len(quotas.quotas)} quotas"
     refusal = _refusal(workload, events)
-    lacking = workload.replicas_wanted - workload.replicas_ready
+    # A pod that exists and is not ready was not refused.
+    there = len(pods.live) if pods else workload.replicas_ready
+    lacking = workload.replicas_wanted - there
     if not refusal or lacking <= 0:
-        return Clear(f"{known}; {workload.replicas_ready} of {workload.replicas_wanted} pods are there")
+        return Clear(f"{known}; {there} of {workload.replicas_wanted} pods are there")
     waiting = behind(account, *WAITING)
     return Finding(
         title="a quota refuses the pods that are wanted",
