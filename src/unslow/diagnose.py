@@ -35,6 +35,7 @@ from unslow.measure.quantities import percentile
 from unslow.measure.significance import DOMINANT_S, GROWN_RATIO, GROWN_S, STANDARD_ERRORS
 from unslow.measure.stacks import place_of, samples_of_route, stack_of
 from unslow.ranking import Granted, rank
+from unslow.traced import service_map, traced_requests
 
 Verdict = Literal["slow", "healthy", "unknown"]
 SHOWN_STACKS = 1500
@@ -95,6 +96,8 @@ def diagnose(evidence: Evidence, *, skip: frozenset[str] = frozenset()) -> Diagn
         onset=_utc(onset) if onset else None,
         flame=_flame(evidence, the_account),
         plans=_plans(evidence),
+        services=service_map(evidence.spans, evidence.reference.spans if evidence.reference else None),
+        traced=traced_requests(evidence.spans),
         redacted=evidence.redacted,
     )
 

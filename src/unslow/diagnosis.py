@@ -139,6 +139,53 @@ class QueryPlan(msgspec.Struct, frozen=True, kw_only=True):
     note: str
 
 
+class ServiceNode(msgspec.Struct, frozen=True, kw_only=True):
+    service: str
+    now_ms: float
+    """Own time on the critical path, per traced request of the target."""
+    before_ms: float | None = None
+    """None: the reference has no traces."""
+    traced: bool = True
+    target: bool = False
+
+
+class ServiceCall(msgspec.Struct, frozen=True, kw_only=True):
+    caller: str
+    callee: str
+    calls: float
+    """Per traced request of the target."""
+    now_ms: float
+    """On the way, per traced request: neither the caller's own time nor the callee's."""
+    before_ms: float | None = None
+
+
+class ServiceMap(msgspec.Struct, frozen=True, kw_only=True):
+    traces: int
+    nodes: tuple[ServiceNode, ...]
+    calls: tuple[ServiceCall, ...]
+
+
+class TraceBar(msgspec.Struct, frozen=True, kw_only=True):
+    depth: int
+    service: str
+    name: str
+    start_ms: float
+    """Since the start of the request."""
+    ms: float
+    critical: tuple[tuple[float, float], ...] = ()
+    """(start, end) in ms of its stretches of the critical path."""
+    failed: bool = False
+
+
+class TracedRequest(msgspec.Struct, frozen=True, kw_only=True):
+    kind: Literal["typical", "slow"]
+    trace_id: str
+    ms: float
+    spans: int
+    """Of all; there are bars for the largest."""
+    bars: tuple[TraceBar, ...]
+
+
 class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
     schema: str = SCHEMA
     target: TargetName
@@ -159,4 +206,8 @@ class Diagnosis(msgspec.Struct, frozen=True, kw_only=True):
     onset: str | None = None
     flame: tuple[FlameStack, ...] = ()
     plans: tuple[QueryPlan, ...] = ()
+    services: ServiceMap | None = None
+    """From traces: who calls whom, and where the critical path spends its time."""
+    traced: tuple[TracedRequest, ...] = ()
+    """The typical request and a slow one, when there are traces."""
     redacted: int = 0

@@ -10,15 +10,22 @@ from unslow.evidence.spans import SpanBar, TraceExample
 from unslow.measure.critical_path import critical_path
 from unslow.measure.span_tree import Forest
 
-MAX_BARS = 60
+MAX_BARS = 30
 SLOW_QUANTILE = 0.95
 
 
 def examples(forest: Forest, entries: Sequence[int]) -> tuple[TraceExample, ...]:
-    """The request of median duration, and the one that 95 % are faster than; nothing of a single request."""
-    if len(entries) < 2:
+    """The request of median duration, and the one that 95 % are faster than; nothing of a single request.
+
+    Of several operations the most frequent one is shown: two requests can be compared only if they ask for the same.
+    """
+    by_name: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for at in entries:
+        by_name[forest.spans[at].service, forest.spans[at].name].append(at)
+    alike = max(by_name.values(), key=len, default=[])
+    if len(alike) < 2:
         return ()
-    ranked = sorted(entries, key=lambda at: (forest.spans[at].duration_ns, forest.spans[at].trace_id))
+    ranked = sorted(alike, key=lambda at: (forest.spans[at].duration_ns, forest.spans[at].trace_id))
     typical = ranked[(len(ranked) - 1) // 2]
     slow = ranked[min(len(ranked) - 1, round(SLOW_QUANTILE * len(ranked)))]
     return (_example(forest, typical, "typical"), _example(forest, slow, "slow"))

@@ -10,7 +10,7 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from unslow.diagnosis import Diagnosis
-from unslow.report import flame, latency_chart, waterfall, words
+from unslow.report import flame, latency_chart, service_map, waterfall, waterfall_trace, words
 
 FOLDER = files("unslow.report") / "templates"
 
@@ -38,6 +38,13 @@ def render(diagnosis: Diagnosis) -> str:
         script_hash=b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         waterfall=Markup(waterfall.svg(diagnosis)),  # noqa: S704 - escaped where it is built
         latency=Markup(latency_chart.svg(diagnosis)),  # noqa: S704 - numbers and times only
+        services=Markup(service_map.svg(diagnosis.services)),  # noqa: S704 - escaped where it is built
+        left_out=service_map.left_out(diagnosis.services),
+        one_scale=waterfall_trace.on_one_scale(diagnosis.traced),
+        traced=[
+            (request, Markup(drawn))  # noqa: S704 - escaped where it is built
+            for request, drawn in waterfall_trace.svg(diagnosis.traced)
+        ],
         flame=Markup(flame.html(diagnosis.flame)),  # noqa: S704 - escaped where it is built
         kinds=[(kind, flame.css_class(kind)) for kind in flame.kinds(diagnosis.flame)],
     )
