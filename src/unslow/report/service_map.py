@@ -40,7 +40,7 @@ def svg(services: ServiceMap | None) -> str:
     places = _places(nodes, calls)
     wide = max(at.x for at in places.values()) + BOX + EDGE
     high = max(at.y for at in places.values()) + HIGH + EDGE
-    most = max([abs(_weight(one)) for one in (*nodes.values(), *calls)] + [1e-9])
+    most = max([*(abs(_weight(node)) for node in nodes.values()), *(abs(_weight(call)) for call in calls), 1e-9])
     parts = [
         f'<svg class="map" viewBox="0 0 {wide:.0f} {high:.0f}" style="max-width:{wide:.0f}px;--least:{SMALLEST * wide:.0f}px" role="img" '
         f'aria-label="Map of {len(nodes)} services">'
