@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from tests.checks.cluster import container, pod, pods
+from tests.checks.cluster import container, pod, pods, usage
 from tests.checks.verbs import account, cpu, finds, is_clear, line
 from unslow.checks import all_checks
 from unslow.evidence.cluster import Pods, Usage
@@ -28,8 +28,8 @@ def test_the_interpreters_lock_without_throttling() -> None:
 
 
 def limited(periods: int, throttled: int, **changes: object) -> Pods:
-    usage = Usage(cores=0.45, cfs_periods=periods, cfs_throttled_periods=throttled)
-    return pods(pod("a", container(usage=usage, cpu_limit_cores=0.5, **changes)), pod("b"))
+    counted = Usage(cores=0.45, cfs_periods=periods, cfs_throttled_periods=throttled)
+    return pods(pod("a", container(usage=counted, cpu_limit_cores=0.5, **changes)), pod("b"))
 
 
 def test_a_container_that_its_limit_stops() -> None:
@@ -37,8 +37,22 @@ def test_a_container_that_its_limit_stops() -> None:
     assert "300 of 600 periods throttled at 0.45 of 0.50 cores; 1 of 2 pods" in found.because
 
 
-def test_severe_throttling_is_said_without_milliseconds() -> None:
+def test_severe_throttling_is_said_where_nobody_looked_inside() -> None:
     assert finds("cpu_throttled", 0.0, account=account(), pods=limited(600, 300)).confidence < 0.7
+    stopped = cpu(limit_cores=0.1, periods=60, throttled_periods=20)
+    assert finds("cpu_throttled", 0.0, account=account(), cpu=stopped).confidence < 0.7
+
+
+def test_severe_throttling_of_something_that_requests_do_not_wait_for() -> None:
+    explained = account(line("db query", "q", 90.0))
+    is_clear("cpu_throttled", account=explained, pods=limited(600, 300))
+    is_clear("cpu_throttled", account=explained, cpu=cpu(limit_cores=0.1, periods=60, throttled_periods=20))
+
+
+def test_a_pod_at_forty_percent_of_its_limit_can_be_throttled() -> None:
+    calm = usage(cores=0.2, cfs_periods=600, cfs_throttled_periods=150)
+    busy = pods(pod("a", container(usage=calm, cpu_limit_cores=0.5)))
+    assert "0.20 of 0.50 cores" in finds("cpu_throttled", 50.0, account=account(WAITING), pods=busy).because
 
 
 def test_some_throttling_that_nobody_waits_for() -> None:

@@ -40,8 +40,14 @@ def check(pods: Pods, nodes: Nodes | None = None, account: Account | None = None
         place=", ".join(sorted({words.split(" ")[0] for words in borrowed})),
         claims=waiting.claims if full else (),
         confidence=0.65 if full and waiting.claims else 0.4 if full else 0.2,
-        next_steps=tuple(f"reserve what {size.container} uses: {size.formula}" for size in right_sizes(pods.pods))
-        or ("raise resources.requests to the 95th percentile of a day's use, and check that the pods still fit",),
+        next_steps=(
+            *(
+                tuple(f"reserve what {size.container} uses: {size.formula}" for size in right_sizes(pods.pods))
+                or ("raise resources.requests to the 95th percentile of a day's use",)
+            ),
+            "check first that the larger pods fit the nodes and the quota; an HPA on CPU percentage counts against "
+            "requests, so look at its target too",
+        ),
         fixes=("set_requests",),
         evidence=("pods", "nodes") if nodes else ("pods",),
     )
