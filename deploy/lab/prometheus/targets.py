@@ -34,8 +34,9 @@ def pods(namespace):
 
 def nodes():
     for node in ask("/api/v1/nodes"):
-        address = next(a["address"] for a in node["status"]["addresses"] if a["type"] == "InternalIP")
-        yield {"targets": [f"{address}:10250"], "labels": {"node": node["metadata"]["name"]}}
+        for address in node["status"].get("addresses", ()):
+            if address["type"] == "InternalIP":
+                yield {"targets": [f"{address['address']}:10250"], "labels": {"node": node["metadata"]["name"]}}
 
 
 def write(name, targets):

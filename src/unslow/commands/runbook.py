@@ -31,7 +31,7 @@ def add(commands: Commands) -> None:
         help="make a change that is otherwise proposed: connectivity, tracing, capture, loadtest (may be repeated)",
     )
     added.add_argument("--no-exec", action="store_true", help="run nothing inside the pods")
-    added.add_argument("--budget", type=seconds, default=20.0, metavar="TIME", help="time to look (default 20s)")
+    added.add_argument("--budget", type=seconds, default=30.0, metavar="TIME", help="time to look (default 30s)")
     _add_access(added)
     tools = added.add_argument_group("tools")
     tools.add_argument("--prometheus", default="", metavar="URL", help="instead of the one found in the cluster")

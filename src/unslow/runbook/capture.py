@@ -23,7 +23,7 @@ PACKETS = 50_000
 SNAP_BYTES = 256
 """Headers, and the name in a DNS answer."""
 KEEP_S = 60
-FILE = "/tmp/unslow.pcap"
+FILE = "/tmp/unslow.pcap"  # noqa: S108  # in a container of its own
 POLL_S = 0.5
 
 

@@ -153,7 +153,8 @@ def told(found: list[Timed], pod: str) -> Outcome:
     by_url: dict[str, list[Timed]] = {}
     for one in found:
         by_url.setdefault(one.url, []).append(one)
-    rows = [("FROM " + pod, "DNS", "SLOWEST DNS", "TCP", "TLS", "FIRST BYTE", "ANSWER")]
+    head = (f"FROM {pod}", "DNS", "SLOWEST DNS", "TCP", "TLS", "FIRST BYTE", "ANSWER")
+    rows: list[tuple[str, ...]] = []
     means = []
     for url, tries in by_url.items():
         failed = [one for one in tries if one.failed]
@@ -178,7 +179,7 @@ def told(found: list[Timed], pod: str) -> Outcome:
     if not by_url:
         return Outcome(state="unavailable", gaps=(Gap("an answer of the timed probe", "see the pod's logs"),))
     calm = "Names, connections and answers are quick from inside the pod: the way there is not the problem."
-    return Outcome(result=table(rows), means=tuple(means) or (calm,))
+    return Outcome(result=table(head, rows), means=tuple(means) or (calm,))
 
 
 def _median(values: list[float | None]) -> str:

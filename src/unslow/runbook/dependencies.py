@@ -21,7 +21,8 @@ def commands(situation: Situation) -> tuple[str, ...]:
 
 
 def run(situation: Situation) -> Outcome:
-    rows = [("CALLS", "BY", "READY", "SHARE OF THE TIME")]
+    head = ("CALLS", "BY", "READY", "SHARE OF THE TIME")
+    rows: list[tuple[str, ...]] = []
     shares = {line.where.service: line.share for line in situation.diagnosis.account.lines if line.where.service}
     called = [service for service in situation.services if service.role == "dependency"]
     for service in called:
@@ -37,7 +38,7 @@ def run(situation: Situation) -> Outcome:
         "slow_downstream", "slow_query", "redis_slow", "service_has_few_ready_endpoints", "retry_storm"
     )
     gaps = list(situation.gaps("services", "spans", "mesh"))
-    if len(rows) == 1:
+    if not rows:
         gaps.append(
             Gap(
                 "a dependency: no environment variable, trace or connection names one",
@@ -45,7 +46,7 @@ def run(situation: Situation) -> Outcome:
             )
         )
     return Outcome(
-        result=table(rows),
-        means=tuple(means) or ("Every dependency that is known has all its endpoints ready.",) * (len(rows) > 1),
+        result=table(head, rows),
+        means=tuple(means) or ("Every dependency that is known has all its endpoints ready.",) * bool(rows),
         gaps=tuple(gaps),
     )

@@ -26,22 +26,20 @@ def run(situation: Situation) -> Outcome:
     gaps = situation.gaps("workload", "changes", "events")
     if workload is None and changes is None:
         return Outcome(state="unavailable", gaps=gaps)
-    rows = [("WHEN", "WHERE", "WHAT", "WHO")]
+    head = ("WHEN", "WHERE", "WHAT", "WHO")
     found: list[tuple[float, str, str, str]] = []
     for revision in workload.revisions if workload else ():
         what = "; ".join(revision.changed) or ", ".join(revision.images) or "first revision"
         found.append((revision.at_s, f"revision {revision.number}", what, revision.who))
-    for change in changes.changes if changes else ():
-        found.append((change.at_s, change.where, change.what, change.who))
-    for at_s, where, what, who in sorted(found):
-        rows.append((stamp(at_s), where, what[:100], who or "unknown"))
+    found += [(change.at_s, change.where, change.what, change.who) for change in (changes.changes if changes else ())]
+    rows = [(stamp(at_s), where, what[:100], who or "unknown") for at_s, where, what, who in sorted(found)]
     means = list(situation.causes("recently_deployed"))
     if workload and workload.managed_by:
         means.append(
             f"{workload.managed_by} owns this workload: a change by hand is reverted, change its source instead."
         )
     return Outcome(
-        result=table(rows),
+        result=table(head, rows),
         means=tuple(means) or ("No change is tied to the slowness by what is known.",),
         gaps=gaps,
     )

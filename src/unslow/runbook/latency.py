@@ -110,13 +110,14 @@ def _grouped(
         q: _by(api, f"histogram_quantile({q}, sum by (le, {label}) (rate({buckets}[{OVER}])))", label, at_s)
         for q in (0.5, 0.95, 0.99)
     }
-    rows = [(title, "MEAN", "P50", "P95", "P99", "PER SECOND")]
+    head = (title, "MEAN", "P50", "P95", "P99", "PER SECOND")
+    rows: list[tuple[str, ...]] = []
     for name in sorted(means, key=lambda one: -means[one])[:LONGEST]:
         times = [means[name], *(quantiles[q].get(name) for q in sorted(quantiles))]
         rows.append(
             (name, *("-" if one is None else f"{one * unit:.0f}" for one in times), f"{rates.get(name, 0):.2f}")
         )
-    return table(rows)
+    return table(head, rows)
 
 
 def _by(api: Api, query: str, label: str, at_s: float) -> dict[str, float]:

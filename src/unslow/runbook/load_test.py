@@ -57,18 +57,20 @@ def words(options: Options, target: str) -> list[str]:
     return ["load", *rate, "-uniform", "-nocatchup", "-abort-on", "503", "-timeout", "10s", target]
 
 
+def elsewhere(situation: Situation) -> dict[str, object]:
+    """Away from the workload's own nodes, where there are others: the load must not take their cores."""
+    nodes = sorted({pod.node for pod in situation.pods if pod.node})
+    if not nodes:
+        return {}
+    others = {"matchExpressions": [{"key": "kubernetes.io/hostname", "operator": "NotIn", "values": nodes}]}
+    wish = {"weight": 100, "preference": others}
+    return {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [wish]}}
+
+
 def manifest(situation: Situation, name: str, target: str) -> dict[str, object]:
     """Accepted by restricted Pod Security, owned by the workload, kept away from its nodes, without a sidecar."""
     options = situation.options
     labels = {LABEL: MANAGER, "app": name, "sidecar.istio.io/inject": "false"}
-    mine = [
-        {
-            "key": "kubernetes.io/hostname",
-            "operator": "NotIn",
-            "values": sorted({p.node for p in situation.pods if p.node}),
-        }
-    ]
-    avoid = {"weight": 100, "preference": {"matchExpressions": mine}}
     container = {
         "name": "load",
         "image": options.load_image,
@@ -82,7 +84,7 @@ def manifest(situation: Situation, name: str, target: str) -> dict[str, object]:
         "automountServiceAccountToken": False,
         "terminationGracePeriodSeconds": 1,
         "securityContext": {"runAsNonRoot": True, "runAsUser": 10001, "seccompProfile": {"type": "RuntimeDefault"}},
-        "affinity": {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [avoid]}},
+        "affinity": elsewhere(situation),
         "containers": [container],
     }
     notes = {"sidecar.istio.io/inject": "false", "linkerd.io/inject": "disabled"}

@@ -42,7 +42,6 @@ class Talk:
 class Seen:
     packets: int = 0
     connections: int = 0
-    bytes: int = 0
     network_ms: list[float] = field(default_factory=list)
     server_ms: list[float] = field(default_factory=list)
     dns_ms: list[float] = field(default_factory=list)

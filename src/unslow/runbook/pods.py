@@ -25,14 +25,14 @@ def run(situation: Situation) -> Outcome:
         gone = "The workload has no pod: nothing can answer."
         return Outcome(state="done" if situation.cluster.pods else "unavailable", means=(gone,), gaps=gaps)
     now_s = time.time()
-    rows = [("POD", "CONTAINER", "CPU", "MEMORY", "STATE", "RESTARTS", "AGE", "NODE", "ZONE", "VERSION")]
-    rows += [_row(pod, container, now_s) for pod in pods for container in pod.containers if not container.init]
+    head = ("POD", "CONTAINER", "CPU", "MEMORY", "STATE", "RESTARTS", "AGE", "NODE", "ZONE", "VERSION")
+    rows = [_row(pod, container, now_s) for pod in pods for container in pod.containers if not container.init]
     means = [f"{pod.name} is not ready ({_why(pod)})." for pod in pods if not pod.ready and not pod.terminating] + list(
         situation.causes("one_slow_pod", "probe_kills_pods", "pods_pending", "slow_cold_start", "memory_pressure")
     )
     restarts = sum(container.restarts for pod in pods for container in pod.containers)
     calm = f"All {len(pods)} pods are ready; {restarts} restarts since they were made; none is unlike its twins."
-    return Outcome(result=table(rows), means=tuple(means) or (calm,), gaps=gaps)
+    return Outcome(result=table(head, rows), means=tuple(means) or (calm,), gaps=gaps)
 
 
 def _row(pod: Pod, container: Container, now_s: float) -> tuple[str, ...]:

@@ -38,10 +38,9 @@ def commands(situation: Situation) -> tuple[str, ...]:
 
 
 def run(situation: Situation) -> Outcome:
-    rows = [("ITEM", "FOUND")]
-    rows += [(item, _found(situation, checks)) for item, checks in LISTS]
+    rows = [(item, _found(situation, checks)) for item, checks in LISTS]
     rows.append(("Configure request tracing", _tracing(situation)))
-    result = (*table(rows), *_escalation(situation))
+    result = (*table(("ITEM", "FOUND"), rows), *_escalation(situation))
     if "loadtest" in situation.options.allow:
         tested = load_test.run(situation)
         return msgspec.structs.replace(tested, result=(*result, *tested.result), means=_after(situation))

@@ -28,11 +28,10 @@ def run(situation: Situation) -> Outcome:
         if situation.cluster.services is None:
             return Outcome(state="unavailable", gaps=gaps)
         return Outcome(means=("No service leads to this workload: nothing but a direct address reaches its pods.",))
-    rows = [("SERVICE", "ROLE", "KIND", "PORTS", "SELECTS", "READY", "SERVING", "TERMINATING")]
-    rows += [_row(service) for service in services]
+    head = ("SERVICE", "ROLE", "KIND", "PORTS", "SELECTS", "READY", "SERVING", "TERMINATING")
     means = [text for service in services for text in problems(service)]
     return Outcome(
-        result=table(rows),
+        result=table(head, map(_row, services)),
         means=tuple(means) or ("Every service selects pods, and all of their endpoints are ready.",),
         gaps=gaps,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from unslow.diagnosis import Diagnosis
@@ -116,9 +116,12 @@ def shortened(name: str, width: int = 40) -> str:
     return name if len(name) <= width else name[: width - 1] + "…"
 
 
-def table(rows: list[tuple[str, ...]]) -> tuple[str, ...]:
-    """Columns as wide as their widest cell; the first row is the head."""
-    if len(rows) < 2:
+def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> tuple[str, ...]:
+    """Columns as wide as their widest cell; no lines where there is nothing but the head."""
+    lines = [head, *rows]
+    if len(lines) < 2:
         return ()
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return tuple("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
+    widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
+    return tuple(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
+    )

@@ -10,6 +10,7 @@ TITLE = "Slow database queries"
 SECTION = "Warning Level Alerts 3"
 ASKS = "Which statements are slow, in any container's log (also before a restart) and by the database's counters?"
 LONGEST = 10
+_COUNTERS = ("BY THE DATABASE'S COUNTERS", "CALLS", "MEAN MS", "TOTAL MS")
 
 
 def commands(situation: Situation) -> tuple[str, ...]:
@@ -28,13 +29,12 @@ def run(situation: Situation) -> Outcome:
     means = list(situation.causes("slow_query", "missing_index", "n_plus_one", "lock_wait", "pool_exhausted"))
     if log is not None:
         result.append(f"{len(log.files)} logs, {log.lines} lines read; literals removed")
-        rows = [("IN LOGS", "COUNT", "MEAN MS", "MAX MS")]
-        rows += [
+        rows = [
             (shortened(one.text, 90), str(one.count), f"{one.total_s / one.count * 1e3:.0f}", f"{one.max_s * 1e3:.0f}")
             for one in log.statements[:LONGEST]
             if one.count
         ]
-        result += table(rows)
+        result += table(("IN LOGS", "COUNT", "MEAN MS", "MAX MS"), rows)
         if not log.statements:
             means.append(
                 "No slow statement in the logs. That clears nothing unless slow-query logging is on "
@@ -48,7 +48,7 @@ def run(situation: Situation) -> Outcome:
             )
         )
     if queries is not None:
-        result += table(_counters(queries))
+        result += table(_COUNTERS, _counters(queries))
     return Outcome(
         state="done" if log is not None or queries is not None else "unavailable",
         result=tuple(result),
@@ -58,10 +58,8 @@ def run(situation: Situation) -> Outcome:
 
 
 def _counters(queries: Queries) -> list[tuple[str, ...]]:
-    rows = [("BY THE DATABASE'S COUNTERS", "CALLS", "MEAN MS", "TOTAL MS")]
-    costly = sorted((one for one in queries.statements if one.calls), key=lambda one: -one.exec_s)[:LONGEST]
-    rows += [
+    costly = sorted((one for one in queries.statements or () if one.calls), key=lambda one: -one.exec_s)[:LONGEST]
+    return [
         (shortened(one.text, 90), f"{one.calls:.0f}", f"{one.exec_s / one.calls * 1e3:.1f}", f"{one.exec_s * 1e3:.0f}")
         for one in costly
     ]
-    return rows

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from unslow.collect.promql import quoted
 from unslow.evidence.cluster import Container, Node, Pod
 from unslow.runbook.situation import Situation, shortened, table
 from unslow.runbook.step import Outcome
@@ -14,33 +15,31 @@ _CHECKS = (
     "pods_pending", "hpa_at_max", "hpa_blind", "hpa_missing", "hpa_flapping", "quota_blocks_scaling", "vpa_ignored",
 )  # fmt: skip
 
+_CONTAINERS = ("CONTAINER", "CPU", "REQUEST", "LIMIT", "THROTTLED", "MEMORY", "LIMIT", "PRESSURE", "LAST END")
+_NODES = ("NODE", "PODS", "CPU REQUESTED", "CPU USED", "MEMORY REQUESTED", "MEMORY USED", "CONDITIONS", "TAINTS")
+_THROTTLED = "sum by (pod, container) (rate(container_cpu_cfs_%speriods_total{namespace=%s}[5m]))"
+
 
 def commands(situation: Situation) -> tuple[str, ...]:
     namespace = situation.namespace
     return (
         f"kubectl top pods -n {namespace} --containers",
         'kubectl describe nodes | grep -A10 "Allocated resources"',
-        "sum by (pod, container) (rate(container_cpu_cfs_throttled_periods_total{namespace=%r}[5m])) / "
-        "sum by (pod, container) (rate(container_cpu_cfs_periods_total{namespace=%r}[5m]))" % (namespace, namespace),
+        " / ".join(_THROTTLED % (kind, quoted(namespace)) for kind in ("throttled_", "")),
     )
 
 
 def run(situation: Situation) -> Outcome:
-    rows = [("CONTAINER", "CPU", "REQUEST", "LIMIT", "THROTTLED", "MEMORY", "LIMIT", "PRESSURE", "LAST END")]
-    rows += [_row(pod, one) for pod in situation.pods for one in pod.containers if not one.init]
+    rows = [_row(pod, one) for pod in situation.pods for one in pod.containers if not one.init]
     nodes = situation.cluster.nodes.nodes if situation.cluster.nodes else ()
     mine = [node for node in nodes if node.target_pods] or list(nodes)
-    node_rows = [
-        ("NODE", "PODS", "CPU REQUESTED", "CPU USED", "MEMORY REQUESTED", "MEMORY USED", "CONDITIONS", "TAINTS")
-    ]
-    node_rows += [_node(node) for node in mine]
     means = situation.causes(*_CHECKS)
     pending = [
         f"{pod.name} is Pending: {pod.unschedulable or 'no reason given'}" for pod in situation.pods if not pod.node
     ]
     return Outcome(
         state="done" if situation.pods or nodes else "unavailable",
-        result=(*table(rows), *table(node_rows)),
+        result=(*table(_CONTAINERS, rows), *table(_NODES, map(_node, mine))),
         means=(*means, *pending) or ("No container is at a limit, and no node is full.",),
         gaps=situation.gaps("pods", "nodes", "autoscalers", "quotas"),
     )

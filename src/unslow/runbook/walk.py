@@ -16,6 +16,7 @@ from unslow.collect import cluster as collect_cluster
 from unslow.collect import cluster_target
 from unslow.diagnose import diagnose
 from unslow.errors import BadUsage, CannotLook, Unavailable
+from unslow.evidence import Evidence
 from unslow.kube.client import Client
 from unslow.kube.config import load
 from unslow.redaction import redact_evidence
@@ -40,7 +41,7 @@ def walk(
     if unknown:
         raise BadUsage(f"--allow does not know {', '.join(sorted(unknown))}", f"it takes: {', '.join(CHANGING)}")
     started_s, begun = time.time(), time.monotonic()
-    evidence = bundle.decode(bundle.encode(redact_evidence(collect_cluster.collect(looking, progress))))
+    evidence = _evidence(looking, progress)
     access = load(looking.kubeconfig, looking.context, looking.namespace, looking.as_user, looking.as_groups)
     deadline = time.monotonic() + STEPS_S + options.capture_s + options.trace_s + options.load_s
     with Client(access, deadline=deadline) as client, ThreadPoolExecutor(4) as pool, Keeper(client) as keeper:
@@ -74,6 +75,18 @@ def walk(
         took_s=time.monotonic() - begun,
         requests=client.requests,
     )
+
+
+def _evidence(looking: Looking, progress: Callable[[str], None]) -> Evidence:
+    """The full look; objects that its time did not suffice for are asked for again, on their own."""
+    found = collect_cluster.collect(looking, progress)
+    if found.cluster is None or found.cluster.pods is None:
+        progress("asking again for what there was no time for")
+        again = collect_cluster.facts(looking, progress)
+        known = {probe.name: probe for probe in again.probes if probe.result == "ok"}
+        probes = tuple(known.get(probe.name, probe) if probe.result != "ok" else probe for probe in found.probes)
+        found = msgspec.structs.replace(found, cluster=again.cluster, probes=probes)
+    return bundle.decode(bundle.encode(redact_evidence(found)))
 
 
 def _steps(situation: Situation) -> Iterator[Step]:

@@ -37,7 +37,7 @@ def lookup(host: str, port: int) -> tuple[list[str], float]:
     thread.join(STEP_S)
     took_ms = (time.perf_counter() - started) * 1e3
     if not answer:
-        raise OSError("no answer in %g s" % STEP_S)
+        raise OSError(f"no answer in {STEP_S:g} s")
     if isinstance(answer[0], OSError):
         raise answer[0]
     return sorted({one[4][0] for one in answer[0]}), took_ms
