@@ -12,9 +12,12 @@ def test_no_request_on_a_full_node() -> None:
     assert "app (CPU, memory)" in found.because
 
 
-def test_no_request_on_an_idle_node_claims_nothing() -> None:
-    found = finds("requests_missing", 0.0, pods=NOTHING, nodes=IDLE, account=WAITING)
-    assert found.confidence < 0.3
+def test_on_an_idle_node_nobody_goes_without() -> None:
+    assert "app (CPU, memory)" in is_clear("requests_missing", pods=NOTHING, nodes=IDLE, account=WAITING).because
+
+
+def test_where_the_nodes_are_not_known_it_is_a_lead() -> None:
+    assert finds("requests_missing", 0.0, pods=NOTHING, account=WAITING).confidence < 0.3
 
 
 def test_memory_alone_is_missing() -> None:

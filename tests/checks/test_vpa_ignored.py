@@ -20,7 +20,9 @@ def test_a_request_below_the_lower_bound_on_a_full_node() -> None:
 
 
 def test_on_an_idle_node_nothing_waits_for_it() -> None:
-    assert finds("vpa_ignored", 0.0, autoscalers=recommends(0.6, 0.8), pods=PODS, nodes=IDLE).confidence < 0.3
+    said = is_clear("vpa_ignored", autoscalers=recommends(0.6, 0.8), pods=PODS, nodes=IDLE).because
+    assert "needs 800m" in said
+    assert finds("vpa_ignored", 0.0, autoscalers=recommends(0.6, 0.8), pods=PODS).confidence < 0.3
 
 
 def test_memory_below_its_bound() -> None:

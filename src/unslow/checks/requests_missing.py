@@ -1,7 +1,7 @@
 """A container reserves no CPU or memory, so on a full node it is the first to go without.
 
 Signature   no CPU or memory request on an application container
-Look-alike  a sidecar without requests; requests that a LimitRange filled in (then the pod has them)
+Look-alike  a sidecar without requests; requests that a LimitRange filled in (then the pod has them); a node with idle cores
 Blind to    how full the node will be tomorrow
 Reference   cpu.weight follows the request: without one the container gets the smallest share of a busy node
 """
@@ -30,12 +30,14 @@ def check(pods: Pods, nodes: Nodes | None = None, account: Account | None = None
     full = busy is not None and busy.is_full
     measured = f"no request on {len(lacking)} of {len(containers)} containers: {', '.join(lacking)}"
     reason = f"; {busy.words}" if busy else "; how full its nodes are is not known"
+    if busy and not full:
+        return Clear(f"{measured}, and the node has cores to lend{reason}")
     return Finding(
         title="the pods reserve nothing on their nodes",
         because=f"{measured}{reason}: whatever else runs there takes cores first, {waiting.words}",
         place=", ".join(one.split(" ")[0] for one in lacking),
         claims=waiting.claims if full else (),
-        confidence=0.65 if full and waiting.claims else 0.4 if full else 0.2,
+        confidence=0.2 if not full else waiting.surer(0.65, 0.4),
         next_steps=tuple(f"set requests for {size.container}: {size.formula}" for size in right_sizes(pods.pods))
         or ("set resources.requests from a day of use: kubectl top pods --containers",),
         fixes=("set_requests",),

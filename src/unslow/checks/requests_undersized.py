@@ -39,7 +39,7 @@ def check(pods: Pods, nodes: Nodes | None = None, account: Account | None = None
         because=f"{'; '.join(borrowed)}; {reason}; {waiting.words}",
         place=", ".join(sorted({words.split(" ")[0] for words in borrowed})),
         claims=waiting.claims if full else (),
-        confidence=0.65 if full and waiting.claims else 0.4 if full else 0.2,
+        confidence=0.2 if not full else waiting.surer(0.65, 0.4),
         next_steps=(
             *(
                 tuple(f"reserve what {size.container} uses: {size.formula}" for size in right_sizes(pods.pods))

@@ -29,6 +29,8 @@ def check(
         busy = busiest_of_target(nodes)
         waiting = behind(account, "cpu contended", normal=True)
         full = busy is not None and busy.is_full
+        if busy and not full:
+            return Clear(f"{'; '.join(below)}, and the node has cores to lend: {busy.words}")
         return Finding(
             title="the pods reserve less than they were found to need",
             because=f"{'; '.join(below)}; {', '.join(applied)}; {waiting.words}",
