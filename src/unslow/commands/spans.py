@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from unslow.commands import EXIT_HEALTHY, Commands, command, seconds
+from unslow.errors import BadUsage
+
+if TYPE_CHECKING:
+    from unslow.spans.analysis import Wanted
 
 
 def add(commands: Commands) -> None:
@@ -20,6 +26,7 @@ def add(commands: Commands) -> None:
   unslow spans http://127.0.0.1:16686 --service cart --slow-than 1s
   unslow spans clickhouse://reader@db:8123/otel      the collector's table otel_traces
   unslow spans spark://master:7077/shared/spans.parquet
+  unslow spans traces.json --html traces.html        the services, and a typical and a slow request
   unslow spans spans.csv --columns trace_id=TraceID,span_id=SpanID,service=Pod,name=Op,start_ns=Begin,end_ns=End""",
     )
     added.add_argument(
@@ -33,6 +40,7 @@ def add(commands: Commands) -> None:
     )
     added.add_argument("--top", type=int, default=20, metavar="N", help="operations to show (default 20)")
     added.add_argument("--save", type=Path, metavar="FILE", help="also keep the spans as Parquet")
+    added.add_argument("--html", type=Path, metavar="FILE", help="also draw the services and two requests as a page")
     added.add_argument("--json", action="store_true", help="print one JSON document")
 
 
@@ -47,9 +55,24 @@ def run(arguments: argparse.Namespace) -> int:
         sampled=arguments.sample,
     )
     columns = span_columns.parsed(arguments.columns) if arguments.columns else None
-    found = span_sources.report(arguments.source, wanted, columns=columns, save=arguments.save)
+    if arguments.html and arguments.source.startswith(("clickhouse://", "spark://")):
+        raise BadUsage("--html draws files and query APIs only", "export some traces as Parquet and draw that file")
+    with tempfile.TemporaryDirectory(prefix="unslow-spans-") as folder:
+        kept = arguments.save or (Path(folder) / "spans.parquet" if arguments.html else None)
+        found = span_sources.report(arguments.source, wanted, columns=columns, save=kept)
+        if arguments.html and kept:
+            _draw(arguments, wanted, kept)
     print(span_report.to_json(found) if arguments.json else span_report.render(found, arguments.top), end="")
     return EXIT_HEALTHY
+
+
+def _draw(arguments: argparse.Namespace, wanted: Wanted, kept: Path) -> None:
+    from unslow.collect.span_sample import sample
+    from unslow.report import traces_page
+
+    summed, share = sample(kept, wanted.service, wanted.slower_than_ns)
+    note = "" if share == 1 else f"a sample of {share:.1%} of the traces"
+    arguments.html.write_text(traces_page.render(summed, arguments.source, note), "utf-8")
 
 
 def _share(text: str) -> float:

@@ -33,15 +33,21 @@ def summarise(
     *,
     source: str = "",
     excluded: Counts = (),
+    least_ns: int = 0,
 ) -> Spans:
     """Sum up the spans below each entry into the target; a "trace" is one such entry.
 
     An entry is a span of `target_service` whose parent is of another service or not there; without a
     service, each root. `path` keeps the entries whose route or URL path it is (exactly, or by a route
-    with variables). `excluded` are counts of the reader, to which those of the trees are added.
+    with variables), `least_ns` those that lasted so long. `excluded` are counts of the reader, to which
+    those of the trees are added.
     """
     forest = plant(spans)
-    entries = [at for at in _entries(forest, target_service) if path is None or serves(forest.spans[at], path)]
+    entries = [
+        at
+        for at in _entries(forest, target_service)
+        if forest.spans[at].duration_ns >= least_ns and (path is None or serves(forest.spans[at], path))
+    ]
     asked = len(entries)
     entries = complete(forest, entries)
     members = _members(forest, entries)

@@ -40,6 +40,7 @@ def render(diagnosis: Diagnosis) -> str:
         latency=Markup(latency_chart.svg(diagnosis)),  # noqa: S704 - numbers and times only
         services=Markup(service_map.svg(diagnosis.services)),  # noqa: S704 - escaped where it is built
         left_out=service_map.left_out(diagnosis.services),
+        least_ms=service_map.least_ms(diagnosis.services) if diagnosis.services else 0.0,
         one_scale=waterfall_trace.on_one_scale(diagnosis.traced),
         traced=[
             (request, Markup(drawn))  # noqa: S704 - escaped where it is built

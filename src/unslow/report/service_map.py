@@ -17,6 +17,8 @@ BOX, HIGH, GAP_X, GAP_Y, EDGE = 184, 58, 96, 22, 8
 MAX_NODES = 40
 THIN, THICK, MUCH = 1.4, 6.0, 0.2
 """Width of a line; from this share of the most on it is drawn as a cause."""
+SHARE_SHOWN = 0.03
+"""Of the largest."""
 SMALL = 10
 """So many services are shown whether they matter or not."""
 FAINT, FULL = 0.12, 0.92
@@ -57,8 +59,9 @@ def _shown(services: ServiceMap) -> tuple[dict[str, ServiceNode], list[ServiceCa
     if len(services.nodes) <= SMALL:
         wanted = {node.service for node in services.nodes}
     else:
-        wanted = {node.service for node in services.nodes if node.target or abs(_weight(node)) >= SAME}
-        largest = [call for call in services.calls if abs(_weight(call)) >= SAME]
+        least = least_ms(services)
+        wanted = {node.service for node in services.nodes if node.target or abs(_weight(node)) >= least}
+        largest = [call for call in services.calls if abs(_weight(call)) >= least]
         wanted |= {end for call in largest for end in (call.caller, call.callee)}
         caller: dict[str, str] = {}
         waiting = [node.service for node in services.nodes if node.target]
@@ -74,6 +77,12 @@ def _shown(services: ServiceMap) -> tuple[dict[str, ServiceNode], list[ServiceCa
     nodes = {node.service: node for node in services.nodes if node.service in wanted}
     nodes = dict(list(nodes.items())[:MAX_NODES])
     return nodes, [call for call in services.calls if call.caller in nodes and call.callee in nodes]
+
+
+def least_ms(services: ServiceMap) -> float:
+    """What a service of a large map must have to be shown for its own sake."""
+    most = max([*(abs(_weight(node)) for node in services.nodes), *(abs(_weight(call)) for call in services.calls)])
+    return max(SAME, SHARE_SHOWN * most)
 
 
 def left_out(services: ServiceMap | None) -> int:
