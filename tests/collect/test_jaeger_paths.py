@@ -7,6 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from unslow.cli import main
 from unslow.collect import jaeger_paths
 from unslow.collect.jaeger_paths import path_totals
 from unslow.collect.spans import read_spans
@@ -170,3 +171,15 @@ def test_both_ways_give_the_same_answer(tmp_path_factory, spans):
     except BadInput:
         return  # not one usable span; the other way says the same in its own words
     assert same(path_totals(path), expected)
+
+
+def test_the_command_tells_them(tmp_path, capsys):
+    path = file_of(tmp_path, [span("a", None, 0, 100), span("b", "a", 10, 30)])
+    assert main(["spans", str(path), "--critical-path", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["operations"][0] == {
+        "service": "shop",
+        "name": "op-a",
+        "critical_ns": 70_000,
+    }
+    assert main(["spans", str(path), "--critical-path", "--service", "shop"]) == 2
+    assert "whole file" in capsys.readouterr().err

@@ -26,6 +26,7 @@ def add(commands: Commands) -> None:
   unslow spans http://127.0.0.1:16686 --service cart --slow-than 1s
   unslow spans clickhouse://reader@db:8123/otel      the collector's table otel_traces
   unslow spans spark://master:7077/shared/spans.parquet
+  unslow spans traces.json --critical-path           only that, as fast as the file can be read
   unslow spans traces.json --html traces.html        the services, and a typical and a slow request
   unslow spans spans.csv --columns trace_id=TraceID,span_id=SpanID,service=Pod,name=Op,start_ns=Begin,end_ns=End""",
     )
@@ -34,6 +35,12 @@ def add(commands: Commands) -> None:
     )
     added.add_argument("--service", metavar="NAME", help="only requests into this service, from where they enter it")
     added.add_argument("--slow-than", type=seconds, metavar="TIME", help="only requests that took at least so long")
+    added.add_argument(
+        "--critical-path",
+        action="store_true",
+        help="only the time on the critical path by operation, clocks as reported; plain Jaeger JSON of any length "
+        "is summed up while it is read",
+    )
     added.add_argument("--columns", metavar="MAP", help="columns of a CSV or Parquet file: trace_id=TraceID,...")
     added.add_argument(
         "--sample", type=_share, default=1.0, metavar="SHARE", help="look at this share of the traces, e.g. 0.1"
@@ -45,6 +52,8 @@ def add(commands: Commands) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    if arguments.critical_path:
+        return _critical_path(arguments)
     from unslow.collect import span_columns, span_sources
     from unslow.report import span_report
     from unslow.spans.analysis import Wanted
@@ -63,6 +72,17 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.html and kept:
             _draw(arguments, wanted, kept)
     print(span_report.to_json(found) if arguments.json else span_report.render(found, arguments.top), end="")
+    return EXIT_HEALTHY
+
+
+def _critical_path(arguments: argparse.Namespace) -> int:
+    from unslow.collect.jaeger_paths import path_totals
+    from unslow.report import path_report
+
+    if "://" in arguments.source or arguments.service or arguments.slow_than or arguments.html or arguments.save:
+        raise BadUsage("--critical-path sums up a whole file", "leave out the other options, and give a file")
+    totals = path_totals(Path(arguments.source))
+    print(path_report.to_json(totals) if arguments.json else path_report.render(totals, arguments.top), end="")
     return EXIT_HEALTHY
 
 
