@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from tests.checks.verbs import account, line
@@ -41,6 +42,16 @@ def test_a_queue_belongs_to_what_keeps_the_workers_busy() -> None:
     granted, explained = rank(findings, account(QUEUE, QUERY, now_ms=70.0), utilization=0.95)
     assert [(one.check, round(one.ms)) for one in granted] == [("missing_index", 140)]
     assert [one.check for one in explained] == ["workers_saturated"]
+
+
+def test_waiting_for_what_is_missing_stays_with_its_cause() -> None:
+    missing = msgspec.structs.replace(finding(0.9, queue=80.0), keeps_waiting=True)
+    granted, _ = rank(
+        {"pods_pending": missing, "missing_index": finding(0.9, db_query=60.0)},
+        account(QUEUE, QUERY, now_ms=70.0),
+        utilization=0.95,
+    )
+    assert [(one.check, round(one.ms)) for one in granted] == [("pods_pending", 80), ("missing_index", 60)]
 
 
 def test_workers_that_would_stay_busy_without_the_cause_keep_their_queue() -> None:

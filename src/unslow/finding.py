@@ -21,6 +21,9 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
     claims: tuple[Claim, ...] = ()
     confidence: float = 0.5
     """0..1; on two findings that claim the same milliseconds, the more specific (surer) one keeps them."""
+    keeps_waiting: bool = False
+    """Whether workers or cores are proven to be missing or taken from outside: then waiting for them is no
+    consequence of another cause."""
     next_steps: tuple[str, ...] = ()
     fixes: tuple[str, ...] = ()
     evidence: tuple[str, ...] = ()

@@ -102,7 +102,7 @@ def _move_consequences(
     if not own or utilization is None or utilization * (1 - min(1.0, freed)) >= FREE:
         return
     for check, ms_by_line in shares.items():
-        if check in own:
+        if check in own or findings[check].keeps_waiting:
             continue
         for line in [line for line in ms_by_line if kind[line] in SHARED]:
             ms = ms_by_line.pop(line)

@@ -53,6 +53,14 @@ def test_a_process_that_does_not_listen_yet() -> None:
     finds("probe_kills_pods", pods=unready(probes=(refused,), started_s=WINDOW.end_s - 600.0), window=WINDOW)
 
 
+def test_a_probe_that_runs_out_of_time_may_be_a_consequence() -> None:
+    late = Handler(kind="readiness", failures=9, message="context deadline exceeded (Client.Timeout exceeded)")
+    wrong = Handler(kind="readiness", failures=9, message="HTTP probe failed with statuscode: 404")
+    for probe, keeps in ((late, False), (wrong, True)):
+        found = finds("probe_kills_pods", pods=unready(probes=(probe,)), window=WINDOW, account=QUEUE)
+        assert found.keeps_waiting is keeps
+
+
 def test_two_failures() -> None:
     is_clear("probe_kills_pods", pods=unready(2), window=WINDOW, account=QUEUE)
 

@@ -25,6 +25,15 @@ def test_one_ready_of_three() -> None:
     assert "1 of 2 pods are not ready: CrashLoopBackOff" in found.because
 
 
+def test_unready_pods_that_run_may_be_unready_because_they_are_slow() -> None:
+    for state, keeps in (("running", False), ("CrashLoopBackOff", True)):
+        some = pods(pod("a"), pod("b", container(state=state, ready=False), ready=False))
+        found = finds(
+            "service_has_few_ready_endpoints", services=service(1, 2), workload=workload(), pods=some, account=QUEUE
+        )
+        assert found.keeps_waiting is keeps
+
+
 def test_pods_that_have_no_endpoint_at_all_count_too() -> None:
     finds("service_has_few_ready_endpoints", 60.0, services=service(1), workload=workload(), account=QUEUE)
 

@@ -48,6 +48,7 @@ def check(nodes: Nodes, pods: Pods | None = None, account: Account | None = None
         place=f"node {node.node.name}",
         claims=waiting.claims,
         confidence=waiting.surer(0.8, 0.55),
+        keeps_waiting=True,
         next_steps=(
             f"give {neighbour.namespace}/{neighbour.pod} a request that matches its use, or a CPU limit",
             "keep the two apart: anti-affinity, or a node pool of its own",

@@ -42,6 +42,7 @@ def check(
         place=f"pod {late[0].name}",
         claims=waiting.claims,
         confidence=waiting.surer(0.9, 0.72),
+        keeps_waiting=True,
         next_steps=(*blocked[:1], *_next_steps(late[0], nodes)),
         fixes=("set_requests", "add_nodes"),
         evidence=("pods", "nodes") if nodes else ("pods",),

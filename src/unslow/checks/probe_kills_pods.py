@@ -49,6 +49,7 @@ def check(
         place=f"{probe.kind} probe of {one.name}",
         claims=waiting.claims,
         confidence=waiting.surer(0.9, 0.75),
+        keeps_waiting=not _is_late(probe, pod, events),
         next_steps=(
             f"ask what the probe asks, from inside the pod, and time it; raise timeoutSeconds above {probe.timeout_s:g} s "
             "only if it answers late",
@@ -57,6 +58,17 @@ def check(
         fixes=("relax_probe",),
         evidence=("pods", "events") if events else ("pods",),
     )
+
+
+def _is_late(probe: Handler, pod: Pod, events: Events | None) -> bool:
+    """Whether the probe ran out of time: then slowness may be what it suffers from, not what it makes."""
+    said = _last_words(probe, pod, events)
+    return "deadline exceeded" in said or "timeout" in said or not said
+
+
+def _last_words(probe: Handler, pod: Pod, events: Events | None) -> str:
+    reported = max(_reported(pod, probe, events), key=lambda event: event.last_s, default=None)
+    return (probe.message or (reported.message if reported else "")).lower()
 
 
 def _failures(pod: Pod, probe: Handler, events: Events | None, window: Window) -> int:
@@ -73,10 +85,8 @@ def _reported(pod: Pod, probe: Handler, events: Events | None) -> list[Event]:
 
 def _is_starting(pod: Pod, one: Container, probe: Handler, events: Events | None, window: Window) -> bool:
     """Whether nobody listens yet: then the probe is right, and the start is what takes long."""
-    said = probe.message or max(_reported(pod, probe, events), key=lambda event: event.last_s, default=None)
-    words = said if isinstance(said, str) else said.message if said else ""
     young = one.started_s is not None and window.end_s - one.started_s < STARTING_S
-    return young and "connection refused" in words.lower()
+    return young and "connection refused" in _last_words(probe, pod, events)
 
 
 def _does_harm(pod: Pod, one: Container, probe: Handler) -> bool:

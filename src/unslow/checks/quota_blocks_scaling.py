@@ -43,6 +43,7 @@ def check(
         place=f"quota {fullest[0]}" if fullest else "the namespace's quota",
         claims=waiting.claims,
         confidence=waiting.surer(0.92, 0.75),
+        keeps_waiting=True,
         next_steps=("raise the quota, or lower the pods' requests to what they use: kubectl describe resourcequota",),
         fixes=("raise_quota",),
         evidence=("quotas", "events") if events else ("quotas",),

@@ -40,6 +40,7 @@ def check(
             place=f"service {service.name}",
             claims=claims,
             confidence=0.85 if claims else 0.7 if mine else 0.5,
+            keeps_waiting=bool(wrong) or (mine and _do_not_run(pods)),
             next_steps=(
                 f"see why the others are not ready: kubectl get endpointslices -l kubernetes.io/service-name={service.name} "
                 "-o wide, then the readiness probe and the last events of such a pod",
@@ -48,6 +49,12 @@ def check(
             evidence=("services", "pods") if pods else ("services",),
         )
     return Clear("; ".join(seen) or "no service leads to the pods")
+
+
+def _do_not_run(pods: Pods | None) -> bool:
+    """Whether what is not ready does not even run; a running pod may be unready because it is slow."""
+    unready = [pod for pod in (pods.live if pods else ()) if not pod.ready]
+    return bool(unready) and all(one.state != "running" for pod in unready for one in pod.application)
 
 
 def _why(pods: Pods | None) -> str:

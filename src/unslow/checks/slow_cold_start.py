@@ -47,6 +47,7 @@ def check(
         claims=waiting.claims,
         # While a new pod is not ready, it is also the reason that endpoints are missing.
         confidence=waiting.surer(0.88, 0.74) if absent else waiting.surer(0.82, 0.6),
+        keeps_waiting=absent,
         next_steps=(
             _step(stage, start),
             *(("stop the churn: raise consolidateAfter, or set a disruption budget",) if moved else ()),
