@@ -50,9 +50,9 @@ def _log(client: Client, pod: core.Pod, container: str, previous: bool) -> bytes
         parameters = {"container": container, "previous": "true", "tailLines": 20_000}
     namespace = pod.metadata.namespace
     path = f"/api/v1/namespaces/{namespace}/pods/{pod.metadata.name}/log"
-    with client.stream(path, parameters, asked=f"get pods/log in namespace {namespace}", quiet_s=5.0) as response:
+    with client.stream(path, parameters, asked=f"get pods/log in namespace {namespace}", quiet_s=5.0) as pieces:
         kept = bytearray()
-        for piece in response.iter_bytes():
+        for piece in pieces:
             kept += piece
             if len(kept) > 2 * MOST_BYTES:
                 del kept[:-MOST_BYTES]

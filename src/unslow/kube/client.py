@@ -7,21 +7,23 @@ that the server throttles is repeated when it says so, within the deadline.
 from __future__ import annotations
 
 import contextlib
+import http.client
 import os
 import ssl
 import tempfile
 import threading
 import time
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Literal, TypeVar
 
-import httpx2
 import msgspec
 
 from unslow.errors import BadInput
 from unslow.kube.config import Access
-from unslow.kube.credentials import Plugin, auth_of
+from unslow.kube.connection import Connections, Response, target_of
+from unslow.kube.credentials import Authorization, Plugin
 from unslow.kube.errors import ApiError, Conflict, Expired, Unreachable
 from unslow.kube.meta import ListMeta, ListOf
 
@@ -62,17 +64,9 @@ class Client:
         self._deadline = deadline
         self._lock = threading.Lock()
         plugin = Plugin(access.plugin, access) if access.plugin else None
-        self.tls = _tls(access, plugin)
-        self.extensions = {"sni_hostname": access.server_name} if access.server_name else {}
-        self.http = httpx2.Client(
-            base_url=access.server,
-            verify=self.tls,
-            auth=auth_of(access, plugin),
-            proxy=access.proxy,
-            trust_env=False,  # proxies are chosen as kubectl does, in `config`
-            headers=[("User-Agent", "unslow"), ("Accept", "application/json"), *access.impersonate.headers],
-            timeout=TIMEOUT_S,
-            limits=httpx2.Limits(max_connections=64, max_keepalive_connections=connections),
+        self.authorization = Authorization(access, plugin)
+        self.connections = Connections(
+            access.server, _tls(access, plugin), name=access.server_name, proxy=access.proxy, keep=connections
         )
 
     def __enter__(self) -> Client:
@@ -82,7 +76,7 @@ class Client:
         self.close()
 
     def close(self) -> None:
-        self.http.close()
+        self.connections.close()
 
     def left_s(self, at_most: float = TIMEOUT_S) -> float:
         """Seconds until the deadline; raises `Unreachable` when it is over."""
@@ -194,50 +188,56 @@ class Client:
         content_type: str = "application/json",
         asked: str = "",
         timeout_s: float = 0,
-    ) -> httpx2.Response:
+    ) -> Response:
         """One request; a throttled one is repeated as the server says. Raises `ApiError` or `Unreachable`."""
         asked = asked or f"{method.lower()} {path}"
+        target = target_of(path, parameters)
         content = None if body is None else msgspec.json.encode(body)
-        headers = {"Content-Type": content_type} if content is not None else None
+        extra = () if content is None else (("Content-Type", content_type),)
+        renew = False
         for attempt in range(_TRIES):
-            response = self._once(method, path, parameters, content, headers, asked, timeout_s or TIMEOUT_S)
-            last = attempt == _TRIES - 1
-            if last or not _again(method, response.status_code) or not self._paused(response, attempt):
+            headers = (*self.headers(renew=renew), *extra)
+            response = self._once(method, target, headers, content, asked, timeout_s or TIMEOUT_S)
+            renew = response.status == 401 and self.authorization.renewable and not renew
+            if attempt == _TRIES - 1 or not (renew or self._again(method, response, attempt)):
                 break
-        self._noted(response)
-        if response.is_success:
+        if response.ok:
             return response
         raise refusal(response, asked)
+
+    def headers(self, *, renew: bool = False) -> list[tuple[str, str]]:
+        """Who asks, and as whom."""
+        authorization = self.authorization.header(renew=renew)
+        own = [("User-Agent", "unslow"), ("Accept", "application/json"), *self.access.impersonate.headers]
+        return [*own, ("Authorization", authorization)] if authorization else own
 
     def _once(
         self,
         method: Method,
-        path: str,
-        parameters: Parameters | None,
+        target: str,
+        headers: Sequence[tuple[str, str]],
         content: bytes | None,
-        headers: dict[str, str] | None,
         asked: str,
         timeout_s: float,
-    ) -> httpx2.Response:
-        with self._lock:
-            self.requests += 1
+    ) -> Response:
+        deadline = time.monotonic() + self.left_s(timeout_s)
         try:
-            return self.http.request(
-                method,
-                path,
-                params=parameters,
-                content=content,
-                headers=headers,
-                timeout=self.left_s(timeout_s),
-                extensions=self.extensions,
-            )
-        except (httpx2.HTTPError, httpx2.InvalidURL, ssl.SSLError) as error:
+            response = self.connections.request(method, target, headers, content, deadline, compressed=True)
+        except (OSError, http.client.HTTPException, zlib.error, ValueError) as error:
             raise unreachable(self.access.server, asked, error) from error
+        self.noted(response)
+        return response
 
-    def _paused(self, response: httpx2.Response, attempt: int) -> bool:
-        """Waits as the server asks; False when that is longer than is left."""
+    def _again(self, method: Method, response: Response, attempt: int) -> bool:
+        """Throttled requests were not carried out; others are repeated only when they change nothing.
+
+        Waits as the server asks; False when that is longer than is left.
+        """
+        code = response.status
+        if code != 429 and not (method == "GET" and code in {502, 503, 504}):
+            return False
         try:
-            pause = float(response.headers.get("Retry-After", ""))
+            pause = float(response.headers.get("Retry-After") or "")
         except ValueError:
             pause = 0.1 * 2**attempt
         if pause > _LONGEST_PAUSE_S or (self._deadline and time.monotonic() + pause > self._deadline):
@@ -245,72 +245,48 @@ class Client:
         time.sleep(pause)
         return True
 
-    def sent(self, response: httpx2.Response) -> None:
-        """Counts a request that was made on `http` itself."""
+    def noted(self, response: Response) -> None:
+        """Counts it, and keeps what its headers say besides."""
+        self.audit_id = response.headers.get("Audit-Id") or ""
         with self._lock:
             self.requests += 1
-        self._noted(response)
-
-    def _noted(self, response: httpx2.Response) -> None:
-        self.audit_id = response.headers.get("Audit-Id", "")
-        for warning in response.headers.get_list("Warning"):
-            text = warning.partition('"')[2].rpartition('"')[0] or warning
-            with self._lock:
+            for warning in response.headers.get_all("Warning") or ():
+                text = warning.partition('"')[2].rpartition('"')[0] or warning
                 if text not in self.warnings:
                     self.warnings.append(text)
 
     @contextlib.contextmanager
     def stream(
-        self,
-        path: str,
-        parameters: Parameters | None = None,
-        *,
-        asked: str = "",
-        quiet_s: float | None = None,
-        headers: Mapping[str, str] | None = None,
-    ) -> Iterator[httpx2.Response]:
+        self, path: str, parameters: Parameters | None = None, *, asked: str = "", quiet_s: float | None = None
+    ) -> Iterator[Iterator[bytes]]:
         """An answer that comes bit by bit; `quiet_s` is the longest silence (None: for ever)."""
         asked = asked or f"get {path}"
-        with self._lock:
-            self.requests += 1
-        timeout = httpx2.Timeout(TIMEOUT_S, read=quiet_s)
+        deadline = time.monotonic() + self.left_s()
+        target = target_of(path, parameters)
         try:
-            with self.http.stream(
-                "GET",
-                path,
-                params=parameters,
-                headers=headers,
-                timeout=timeout,
-                extensions=self.extensions,
-            ) as response:
-                self._noted(response)
-                if response.status_code >= 400:
-                    response.read()
+            with self.connections.stream(target, self.headers(), deadline, quiet_s) as (response, pieces):
+                self.noted(response)
+                if response.status >= 400:
                     raise refusal(response, asked)
-                yield response
-        except (httpx2.HTTPError, httpx2.StreamError) as error:
+                yield pieces
+        except (OSError, http.client.HTTPException, ValueError) as error:
             raise unreachable(self.access.server, asked, error) from error
 
 
-def _again(method: Method, code: int) -> bool:
-    """Throttled requests were not carried out; others are repeated only when they change nothing."""
-    return code == 429 or (method == "GET" and code in {502, 503, 504})
-
-
-def refusal(response: httpx2.Response, asked: str) -> ApiError:
+def refusal(response: Response, asked: str) -> ApiError:
     """The error of an answer that is none; its body is a Status, or plain text for a path that does not exist."""
     try:
         status = msgspec.json.decode(response.content, type=Status)
     except msgspec.DecodeError:
-        status = Status(message=response.text or response.reason_phrase)
-    code = response.status_code
+        status = Status(message=response.text)
+    code = response.status
     kind = {409: Conflict, 410: Expired}.get(code, ApiError)
-    message = status.message or response.reason_phrase or f"HTTP {code}"
+    message = status.message or f"HTTP {code}"
     return kind(code, status.reason, message, asked=asked, details=status.details)
 
 
 def unreachable(server: str, asked: str, error: Exception) -> Unreachable:
-    what = "did not answer in time" if isinstance(error, httpx2.TimeoutException) else "cannot be reached"
+    what = "did not answer in time" if isinstance(error, TimeoutError) else "cannot be reached"
     return Unreachable(
         f"{asked}: the API server {server} {what} ({type(error).__name__})"[:300],
         "check the network, the VPN and the context: `kubectl version` must answer",

@@ -6,10 +6,9 @@ import os
 import subprocess
 import threading
 import time
-from collections.abc import Generator
+from base64 import b64encode
 from datetime import datetime
 
-import httpx2
 import msgspec
 
 from unslow.errors import CannotLook
@@ -90,24 +89,23 @@ def _ended(status: _Status) -> bool:
     return ends is not None and ends.timestamp() - time.time() < _EARLY_S
 
 
-class BearerAuth(httpx2.Auth):
-    """A token from the kubeconfig, a file or a plugin; asked for anew when the server answers 401."""
+class Authorization:
+    """The value of the header of that name: a password, or a token from the kubeconfig, a file or a plugin."""
 
     def __init__(self, access: Access, plugin: Plugin | None) -> None:
         self._access = access
         self._plugin = plugin
 
-    def auth_flow(self, request: httpx2.Request) -> Generator[httpx2.Request, httpx2.Response, None]:
-        token = self._token(renew=False)
-        if token:
-            request.headers["Authorization"] = f"Bearer {token}"
-        response = yield request
-        if response.status_code != 401 or not (self._plugin or self._access.token_file):
-            return
-        token = self._token(renew=True)
-        if token:
-            request.headers["Authorization"] = f"Bearer {token}"
-            yield request
+    @property
+    def renewable(self) -> bool:
+        return self._plugin is not None or self._access.token_file is not None
+
+    def header(self, *, renew: bool = False) -> str:
+        """Empty where the client certificate alone tells who asks. Raises `CannotLook` when a plugin fails."""
+        if self._access.password:
+            return f"Basic {b64encode(':'.join(self._access.password).encode()).decode()}"
+        token = self._token(renew=renew)
+        return f"Bearer {token}" if token else ""
 
     def _token(self, *, renew: bool) -> str:
         if self._plugin:
@@ -115,10 +113,3 @@ class BearerAuth(httpx2.Auth):
         if self._access.token_file:
             return self._access.token_file.read_text().strip()
         return self._access.token
-
-
-def auth_of(access: Access, plugin: Plugin | None) -> httpx2.Auth | None:
-    """None where the client certificate alone tells who asks."""
-    if access.password:
-        return httpx2.BasicAuth(*access.password)
-    return BearerAuth(access, plugin) if plugin or access.token or access.token_file else None

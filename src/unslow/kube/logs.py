@@ -41,8 +41,8 @@ def log_lines(
     if tail is not None:
         parameters["tailLines"] = tail
     path = f"/api/v1/namespaces/{namespace}/pods/{pod}/log"
-    with client.stream(path, parameters, asked=f"read logs of {namespace}/{pod}", quiet_s=10.0) as response:
-        for line in lines(response.iter_bytes()):
+    with client.stream(path, parameters, asked=f"read logs of {namespace}/{pod}", quiet_s=10.0) as pieces:
+        for line in lines(pieces):
             if not line.startswith(_BROKEN):
                 yield _parsed(line)
 

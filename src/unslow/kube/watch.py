@@ -85,8 +85,8 @@ class Watch(Generic[T]):
             "timeoutSeconds": max(1, int(seconds)),
         }
         asked = f"watch {self._path}"
-        with self._client.stream(self._path, parameters, asked=asked, quiet_s=seconds + 2.0) as response:
-            for text in lines(response.iter_bytes()):
+        with self._client.stream(self._path, parameters, asked=asked, quiet_s=seconds + 2.0) as pieces:
+            for text in lines(pieces):
                 if not text:
                     continue
                 change = self._event(msgspec.json.decode(text, type=_Line), asked)

@@ -7,40 +7,45 @@ for the network outside the lock. A read has a deadline and can be repeated afte
 from __future__ import annotations
 
 import contextlib
+import http.client
+import io
 import select
+import socket
+import ssl
 import threading
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-import httpcore2
-import httpx2
 from wsproto.connection import Connection, ConnectionState, ConnectionType
 from wsproto.events import BytesMessage, CloseConnection, Message, Ping, TextMessage
 from wsproto.utilities import generate_nonce
 
 from unslow.kube.client import Client, refusal, unreachable
+from unslow.kube.connection import Response, target_of
 from unslow.kube.errors import ApiError, Unreachable
 
 _AT_ONCE = 256 * 1024
 _HANDSHAKE_S = 10.0
+_LONGEST_HEAD = 256 * 1024
 
 
 class WebSocket:
     """Made by `connected`."""
 
-    def __init__(self, stream: Any, subprotocol: str, server: str) -> None:
+    def __init__(self, stream: socket.socket, subprotocol: str, server: str, begun: bytes = b"") -> None:
         self.subprotocol = subprotocol
         self._stream = stream
         self._server = server
-        self._socket = stream.get_extra_info("socket")
-        self._tls = stream.get_extra_info("ssl_object")
+        self._tls = stream if isinstance(stream, ssl.SSLSocket) else None
         self._frames = Connection(ConnectionType.CLIENT)
         self._lock = threading.Lock()
         self._ready: deque[bytes] = deque()
         self._begun: list[bytes] = []
         self.ended = False
+        if begun:
+            self._fed(begun)
 
     def send(self, data: bytes) -> None:
         """Raises `Unreachable` when the other side is gone."""
@@ -69,17 +74,24 @@ class WebSocket:
     def _readable(self, seconds: float) -> bool:
         if self._tls is not None and self._tls.pending():
             return True
-        return bool(select.select([self._socket], [], [], seconds)[0])
+        return bool(select.select([self._stream], [], [], seconds)[0])
 
     def _read(self, seconds: float) -> None:
         try:
-            data = self._stream.read(_AT_ONCE, timeout=seconds)
-        except httpcore2.ReadTimeout:
+            self._stream.settimeout(seconds)
+            data = self._stream.recv(_AT_ONCE)
+        except TimeoutError:
             return
-        except (httpcore2.NetworkError, OSError) as error:
+        except OSError as error:
             self.ended = True
             raise unreachable(self._server, "read a stream", error) from error
-        self._frames.receive_data(data or None)
+        self._fed(data)
+
+    def _fed(self, data: bytes) -> None:
+        if not data:
+            self.ended = True
+            return
+        self._frames.receive_data(data)
         for event in self._frames.events():
             if isinstance(event, Ping):
                 self._write(event.response())
@@ -95,10 +107,11 @@ class WebSocket:
             self._ready.append(b"".join(self._begun) if len(self._begun) > 1 else data)
             self._begun.clear()
 
-    def _write(self, event: BytesMessage | CloseConnection | Any) -> None:
+    def _write(self, event: Any) -> None:
         try:
-            self._stream.write(self._frames.send(event), timeout=_HANDSHAKE_S)
-        except (httpcore2.NetworkError, httpcore2.TimeoutException, OSError) as error:
+            self._stream.settimeout(_HANDSHAKE_S)
+            self._stream.sendall(self._frames.send(event))
+        except OSError as error:
             self.ended = True
             raise unreachable(self._server, "write to a stream", error) from error
 
@@ -113,40 +126,75 @@ def connected(
     asked: str,
 ) -> Iterator[WebSocket]:
     """An open WebSocket. Raises `ApiError` with the server's own words when it refuses, else `Unreachable`."""
-    headers = {
-        "Accept": "*/*",  # the kubelet refuses to forward ports as JSON
-        "Connection": "Upgrade",
-        "Upgrade": "websocket",
-        "Sec-WebSocket-Version": "13",
-        "Sec-WebSocket-Key": generate_nonce().decode(),
-        "Sec-WebSocket-Protocol": ", ".join(subprotocols),
-    }
+    deadline = time.monotonic() + client.left_s(_HANDSHAKE_S)
     try:
-        with client.http.stream(
-            "GET",
-            path,
-            params=parameters,
-            headers=headers,
-            timeout=client.left_s(_HANDSHAKE_S),
-            extensions=client.extensions,
-        ) as response:
-            client.sent(response)
-            if response.status_code != 101:
-                response.read()
-                if response.is_success:
-                    raise ApiError(
-                        response.status_code,
-                        "NoUpgrade",
-                        "a proxy on the way does not let WebSockets through",
-                        asked=asked,
-                        remedy="reach the API server without that proxy",
-                    )
-                raise refusal(response, asked)
-            chosen = response.headers.get("Sec-WebSocket-Protocol", "")
-            socket = WebSocket(response.extensions["network_stream"], chosen, client.access.server)
-            try:
-                yield socket
-            finally:
-                socket.close()
-    except httpx2.HTTPError as error:
+        stream = client.connections.opened(deadline)
+    except (OSError, http.client.HTTPException) as error:
         raise unreachable(client.access.server, asked, error) from error
+    with stream:
+        try:
+            stream.sendall(_request(client, target_of(path, parameters), subprotocols))
+            response, rest = _answer(stream, deadline)
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            raise unreachable(client.access.server, asked, error) from error
+        client.noted(response)
+        if response.status != 101:
+            raise (
+                refusal(response, asked)
+                if not response.ok
+                else ApiError(
+                    response.status,
+                    "NoUpgrade",
+                    "a proxy on the way does not let WebSockets through",
+                    asked=asked,
+                    remedy="reach the API server without that proxy",
+                )
+            )
+        opened = WebSocket(stream, response.headers.get("Sec-WebSocket-Protocol") or "", client.access.server, rest)
+        try:
+            yield opened
+        finally:
+            opened.close()
+
+
+def _request(client: Client, target: str, subprotocols: Sequence[str]) -> bytes:
+    headers = [
+        ("Host", client.connections.authority),
+        *((name, value) for name, value in client.headers() if name != "Accept"),
+        ("Accept", "*/*"),  # the kubelet refuses to forward ports as JSON
+        ("Connection", "Upgrade"),
+        ("Upgrade", "websocket"),
+        ("Sec-WebSocket-Version", "13"),
+        ("Sec-WebSocket-Key", generate_nonce().decode()),
+        ("Sec-WebSocket-Protocol", ", ".join(subprotocols)),
+    ]
+    lines = [f"GET {client.connections.prefix}{target} HTTP/1.1", *(f"{name}: {value}" for name, value in headers)]
+    return ("\r\n".join(lines) + "\r\n\r\n").encode()
+
+
+def _answer(stream: socket.socket, deadline: float) -> tuple[Response, bytes]:
+    """Status and headers, and what came after them; of a refusal the body too."""
+    data = b""
+    while b"\r\n\r\n" not in data:
+        data += _more(stream, deadline)
+        if len(data) > _LONGEST_HEAD:
+            raise http.client.LineTooLong("headers")
+    head, _, rest = data.partition(b"\r\n\r\n")
+    status, _, lines = head.partition(b"\r\n")
+    headers = http.client.parse_headers(io.BytesIO(lines + b"\r\n\r\n"))
+    code = int(status.split()[1])
+    if code == 101:
+        return Response(code, headers, b""), rest
+    length = min(int(headers.get("Content-Length") or 0), _LONGEST_HEAD)
+    with contextlib.suppress(OSError):  # the status alone says enough
+        while len(rest) < length:
+            rest += _more(stream, deadline)
+    return Response(code, headers, rest[:length]), b""
+
+
+def _more(stream: socket.socket, deadline: float) -> bytes:
+    stream.settimeout(max(0.01, deadline - time.monotonic()))
+    data = stream.recv(_AT_ONCE)
+    if not data:
+        raise http.client.RemoteDisconnected("closed during the handshake")
+    return data
