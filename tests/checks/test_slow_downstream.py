@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+import msgspec
+
 from tests.checks.verbs import account, finds, is_clear, line, peer, sockets
+from tests.measure.test_span_calls import request, table
+from unslow.measure.account import Line
 from unslow.ranking import SURE_ENOUGH
 
 
@@ -28,3 +32,21 @@ def test_a_call_that_was_always_that_slow() -> None:
 
 def test_the_way_is_not_the_work() -> None:
     is_clear("slow_downstream", account=account(line("network", "between here and billing", 70.0, detail="x")))
+
+
+def test_with_traces_the_service_at_the_end_of_the_chain_is_named() -> None:
+    spans = table(*(request(number) for number in range(8)))
+    lines = (
+        traced(line("downstream", "bank: server", 20.0, 19.0), "bank"),
+        traced(line("downstream", "ledger: server", 60.0, 5.0), "ledger"),
+    )
+    found = finds("slow_downstream", account=account(*lines, before_ms=45.0), spans=spans)
+    assert found.title == "ledger: server is slow"
+    assert found.place == "ledger: server"
+    assert "by way of bank" in found.because
+    assert "diagnose ledger" in found.next_steps[0]
+    assert found.confidence >= SURE_ENOUGH
+
+
+def traced(one: Line, service: str) -> Line:
+    return msgspec.structs.replace(one, service=service, evidence=("profile", "spans"))

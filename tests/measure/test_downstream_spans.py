@@ -5,11 +5,13 @@ from typing import Any
 import msgspec
 import pytest
 
+from tests.checks.verbs import profile, requests
 from tests.evidences import evidence
 from tests.measure.test_span_calls import request, table
 from unslow.evidence import Evidence
 from unslow.evidence.profile import Profile
 from unslow.evidence.spans import Spans
+from unslow.measure.account import account
 from unslow.measure.downstream_spans import divided_by_spans
 from unslow.measure.part import Part
 
@@ -71,3 +73,41 @@ def test_without_stacks_the_traces_own_times_count_within_what_is_left() -> None
 def test_stacks_without_any_call_are_believed() -> None:
     profile = Profile(frames=(), samples=(), rate_hz=100.0, seconds=1.0, readings=100)
     assert divided_by_spans(seen(traces(), profile=profile), MEASURED[2:], 0.2) == MEASURED[2:]
+
+
+VIEW = (
+    "handle_request /venv/lib/site-packages/gunicorn/workers/gthread.py",
+    "wsgi_app /venv/lib/site-packages/flask/app.py",
+    "view /srv/app.py",
+)
+CALLING = (*VIEW, "urlopen /venv/lib/site-packages/urllib3/connectionpool.py")
+
+
+def looked(spans: Spans | None, ms: float) -> Evidence:
+    stacks = profile((CALLING, "io", 4.0), (VIEW, "run", 1.0))
+    return seen(spans, requests=requests(*[ms] * 50), profile=stacks)
+
+
+def lines_of(evidence: Evidence) -> dict[str, tuple[float, float]]:
+    result = account(evidence)
+    assert result is not None
+    assert sum(one.excess_s for one in result.lines) + result.unexplained_s == pytest.approx(result.excess_s, abs=1e-12)
+    return {one.place: (one.before_s, one.now_s) for one in result.lines if one.kind in {"downstream", "network"}}
+
+
+def test_what_grew_in_the_deepest_service_is_its_excess() -> None:
+    before = looked(table(*(request(number, 10) for number in range(10))), 60.0)
+    now = looked(table(*(request(number, 90) for number in range(10))), 140.0)
+    lines = lines_of(msgspec.structs.replace(now, reference=before))
+    grown = {place: now_s - before_s for place, (before_s, now_s) in lines.items()}
+    assert max(grown, key=lambda place: grown[place]) == "ledger: server"
+    assert sum(now_s for _, now_s in lines.values()) == pytest.approx(0.8 * 0.140)
+
+
+def test_traces_of_one_window_only_divide_neither() -> None:
+    now = looked(traces(), 140.0)
+    lines = lines_of(msgspec.structs.replace(now, reference=looked(None, 60.0)))
+    assert not any(":" in place for place in lines)
+    result = account(msgspec.structs.replace(now, reference=looked(None, 60.0)))
+    assert result is not None
+    assert any("only one of the two windows has traces" in note for note in result.notes)
