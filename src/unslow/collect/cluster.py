@@ -10,18 +10,15 @@ import contextlib
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from unslow.collect import cluster_dns, cluster_history, cluster_logs, cluster_readings, cluster_target
 from unslow.collect.attempts import Attempts
-from unslow.collect.cluster_databases import Databases, ways_in
-from unslow.collect.cluster_ladder import Rights
 from unslow.collect.cluster_questions import Answer, First, Questions, Second, config_metadata
 from unslow.collect.cluster_sections import Last, Sections
 from unslow.collect.cluster_target import Resolved
-from unslow.collect.cluster_window import LatencyWindow
-from unslow.collect.dsn import Given
 from unslow.collect.exposition import Samples
 from unslow.collect.items import items
 from unslow.errors import BadInput, CannotLook, Unavailable
@@ -33,6 +30,9 @@ from unslow.kube.access import Identity, who_am_i
 from unslow.kube.client import Client
 from unslow.kube.config import load
 from unslow.settings import Looking
+
+if TYPE_CHECKING:
+    from unslow.collect.cluster_databases import Databases
 
 AT_ONCE = 16
 DNS_PAGES = 2
@@ -138,6 +138,10 @@ class _Look:
         start_s = time.time()
         if not self._measures:
             return Window(start_s=start_s, end_s=start_s + 1e-3), Last(first.pods, first.events, second.kubelets)
+        # Loads database drivers: only who measures waits for that.
+        from unslow.collect.cluster_ladder import Rights
+        from unslow.collect.cluster_window import LatencyWindow
+
         dns_pods = first.dns_pods.otherwise([])[:DNS_PAGES]
         dns_before = self._dns_pages(dns_pods)
         rights = Rights.asked(self._ask, resolved.namespace)
@@ -160,6 +164,9 @@ class _Look:
 
     def _databases(self, resolved: Resolved) -> Databases:
         """What the workload's settings name, logged in to through forwarded ports."""
+        from unslow.collect.cluster_databases import Databases, ways_in
+        from unslow.collect.dsn import Given
+
         looking = self._looking
         if not looking.use_database:
             for section in ("queries", "cache"):
