@@ -111,3 +111,10 @@ def test_traces_of_one_window_only_divide_neither() -> None:
     result = account(msgspec.structs.replace(now, reference=looked(None, 60.0)))
     assert result is not None
     assert any("only one of the two windows has traces" in note for note in result.notes)
+
+
+@pytest.mark.parametrize(("response_ms", "noted"), [(100.0, False), (200.0, True)])
+def test_traces_that_saw_another_time_are_told(response_ms: float, noted: bool) -> None:
+    result = account(looked(traces(), response_ms))  # the traces: 80 ms in calls; the stacks: 4/5 of the response time
+    assert result is not None
+    assert any("traced requests spend 80.0 ms" in note for note in result.notes) == noted

@@ -18,7 +18,7 @@ import msgspec
 
 from unslow.evidence import Evidence
 from unslow.measure.cluster_parts import cluster_parts
-from unslow.measure.downstream_spans import tells_calls
+from unslow.measure.downstream_spans import outside_s, tells_calls
 from unslow.measure.in_app import in_app_parts
 from unslow.measure.onset import onset_s
 from unslow.measure.part import Part
@@ -191,7 +191,7 @@ def level(evidence: Evidence) -> Level | None:
         in_app_source=source,
         rate_per_s=request_rate_per_s(evidence),
         cross_check_s=cross_check,
-        notes=_notes(evidence, in_app, cross_check),
+        notes=(*_notes(evidence, in_app, cross_check), *_traces_note(evidence, parts)),
     )
 
 
@@ -286,6 +286,18 @@ def _notes(evidence: Evidence, in_app: Estimate, cross_check_s: float | None) ->
     if evidence.profile is not None and not evidence.profile.states_known:
         notes.append("thread states were not readable: waiting for the interpreter lock cannot be told from running")
     return tuple(notes)
+
+
+def _traces_note(evidence: Evidence, parts: tuple[Part, ...]) -> tuple[str, ...]:
+    """Traces divide the time of calls; whether they saw the same time is worth knowing."""
+    divided_s = sum(part.seconds for part in parts if "spans" in part.evidence)
+    traced_s = outside_s(evidence)
+    if not divided_s or not traced_s or abs(traced_s / divided_s - 1) <= DISAGREEMENT:
+        return ()
+    return (
+        f"traced requests spend {traced_s * 1e3:.1f} ms in calls to other services, the account uses "
+        f"{divided_s * 1e3:.1f} ms: trust their order more than their size",
+    )
 
 
 DISAGREEMENT = 0.25

@@ -34,6 +34,13 @@ def tells_calls(spans: Spans | None) -> bool:
     return spans is not None and bool(spans.service) and spans.traces >= LEAST_TRACES and bool(spans.calls)
 
 
+def outside_s(evidence: Evidence) -> float | None:
+    """Seconds per traced request in called services and on the way there; None when traces do not tell."""
+    if evidence.spans is None or not tells_calls(evidence.spans):
+        return None
+    return sum(_places(evidence, evidence.spans).values())
+
+
 def divided_by_spans(evidence: Evidence, parts: Sequence[Part], in_app_s: float) -> tuple[Part, ...]:
     """The parts, those in called services divided by (service, operation); their sum stays.
 
