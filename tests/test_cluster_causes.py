@@ -94,7 +94,9 @@ def one_of_three() -> Cluster:
 
 
 def bad_readiness_probe() -> Cluster:
-    probe = Handler(kind="readiness", action="http /redy:8000", failures=30, message="HTTP probe failed: 404")
+    probe = Handler(
+        kind="readiness", action="http /redy:8000", failures=30, message="HTTP probe failed with statuscode: 404"
+    )
     return healthy(
         workload=workload(replicas_ready=1),
         pods=pods(timed("a", 20.0), unready("b", probes=(probe,)), unready("c", probes=(probe,))),

@@ -60,6 +60,11 @@ def test_the_targets_own_connections() -> None:
     assert found.place == "between the target and billing"
 
 
+def test_a_lost_packet_of_a_new_connection_costs_more() -> None:
+    lossy = sockets(peer(retransmits_per_s=1.0, opened_per_s=20.0))
+    finds("network_retransmits", 50.0, window=WINDOW, sockets=lossy, account=account(line("downstream", "c", 60.0)))
+
+
 def test_loss_towards_the_callers() -> None:
     lossy = msgspec.structs.replace(sockets(), retransmits_per_s=4.0)
     found = finds("network_retransmits", 0.0, window=WINDOW, sockets=lossy, account=account())

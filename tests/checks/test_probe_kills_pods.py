@@ -7,6 +7,7 @@ from unslow.evidence.cluster import Event, Events, Handler, Pods, Termination
 from unslow.finding import Skipped
 
 QUEUE = account(line("queue", "waiting for a free worker", 60.0))
+MISSING = "HTTP probe failed with statuscode: 404"
 KILLED = Termination(reason="Error", exit_code=137)
 
 
@@ -17,12 +18,12 @@ def restarted(failures: int | None = 6, **changes: object) -> Pods:
 
 
 def unready(failures: int | None = 6, **changes: object) -> Pods:
-    probe = Handler(kind="readiness", action="http /ready:8000", failures=failures)
+    probe = Handler(kind="readiness", action="http /ready:8000", failures=failures, message=MISSING)
     return pods(pod("a", container(**({"probes": (probe,), "ready": False} | changes)), ready=False), pod("b"))
 
 
-def unhealthy(count: int, name: str = "a") -> Events:
-    message = "Readiness probe failed: HTTP probe failed with statuscode: 500"
+def unhealthy(count: int, name: str = "a", status: int = 404) -> Events:
+    message = f"Readiness probe failed: HTTP probe failed with statuscode: {status}"
     event = Event(
         first_s=1.0, last_s=WINDOW.end_s, count=count, kind="Pod", name=name, reason="Unhealthy", message=message
     )
@@ -43,8 +44,16 @@ def test_a_readiness_probe_hides_a_running_pod() -> None:
 
 
 def test_failures_are_counted_from_events_where_nobody_else_counts() -> None:
-    finds("probe_kills_pods", 60.0, pods=unready(None), window=WINDOW, events=unhealthy(5), account=QUEUE)
-    is_clear("probe_kills_pods", pods=unready(None), window=WINDOW, events=unhealthy(5, "other"), account=QUEUE)
+    uncounted = unready(probes=(Handler(kind="readiness"),))
+    finds("probe_kills_pods", 60.0, pods=uncounted, window=WINDOW, events=unhealthy(5), account=QUEUE)
+    is_clear("probe_kills_pods", pods=uncounted, window=WINDOW, events=unhealthy(5, "other"), account=QUEUE)
+
+
+def test_an_application_that_says_itself_that_it_is_not_ready() -> None:
+    uncounted = unready(probes=(Handler(kind="readiness"),))
+    is_clear("probe_kills_pods", pods=uncounted, window=WINDOW, events=unhealthy(5, status=503), account=QUEUE)
+    own = Handler(kind="readiness", action="exec", failures=9, message="Readiness probe failed: ")
+    is_clear("probe_kills_pods", pods=unready(probes=(own,)), window=WINDOW, account=QUEUE)
 
 
 def test_a_process_that_does_not_listen_yet() -> None:

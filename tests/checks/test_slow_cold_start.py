@@ -3,7 +3,7 @@ from __future__ import annotations
 from tests.checks.cluster import MIB, WINDOW, container, pod, pods
 from tests.checks.verbs import account, finds, is_clear, line
 from unslow.checks import all_checks
-from unslow.evidence.cluster import NodePool, Pod, Provisioning, Start
+from unslow.evidence.cluster import Handler, NodePool, Pod, Provisioning, Start
 from unslow.finding import Skipped
 
 QUEUE = account(line("queue", "waiting for a free worker", 60.0))
@@ -52,8 +52,21 @@ def test_a_pod_that_is_still_starting() -> None:
     assert "from start to ready 45.0 s" in found.because
 
 
-def test_twenty_eight_seconds() -> None:
-    is_clear("slow_cold_start", pods=pods(started(10.0, scheduling_s=1.0, pull_s=20.0, starting_s=7.0)), window=WINDOW)
+def test_a_pod_that_says_it_is_not_ready_is_not_starting() -> None:
+    said = Handler(kind="readiness", failures=9, message="Readiness probe failed: HTTP probe failed: statuscode: 404")
+    for state, probe in (("running", said), ("CrashLoopBackOff", Handler(kind="readiness"))):
+        stuck = pod(
+            "b",
+            container(started_s=WINDOW.end_s - 45.0, state=state, probes=(probe,)),
+            ready=False,
+            ready_since_s=None,
+            created_s=WINDOW.end_s - 50.0,
+        )
+        is_clear("slow_cold_start", pods=pods(pod("a"), stuck), window=WINDOW, account=QUEUE)
+
+
+def test_nineteen_seconds() -> None:
+    is_clear("slow_cold_start", pods=pods(started(10.0, scheduling_s=1.0, pull_s=11.0, starting_s=7.0)), window=WINDOW)
 
 
 def test_a_slow_start_an_hour_ago() -> None:

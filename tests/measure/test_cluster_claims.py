@@ -34,3 +34,7 @@ def test_never_more_than_there_is() -> None:
 def test_a_service_that_waits_for_its_database() -> None:
     assert "db query" in bound_elsewhere(account(line("db query", "q", 51.0), line("queue", "w", 49.0)))
     assert bound_elsewhere(account(line("db query", "q", 49.0), line("queue", "w", 51.0))) == ""
+
+
+def test_a_quick_call_that_is_most_of_a_quick_request_binds_nothing() -> None:
+    assert bound_elsewhere(account(line("downstream", "c", 14.0), now_ms=20.0)) == ""

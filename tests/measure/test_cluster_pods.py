@@ -43,7 +43,7 @@ def test_a_few_milliseconds_are_nothing() -> None:
 
 
 def test_few_requests_say_nothing() -> None:
-    assert outlier([timed("a", 20.0), timed("b", 200.0, 19.0)]) is None
+    assert outlier([timed("a", 20.0), timed("b", 200.0, 14.0)]) is None
 
 
 def test_pods_of_the_last_minute() -> None:

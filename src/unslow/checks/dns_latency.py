@@ -1,7 +1,7 @@
 """Names are looked up slowly inside the cluster: the resolver's settings, or its servers.
 
-Signature   timed look-ups of the pod are slow or fail; CoreDNS throttled, erring or slow itself; searches multiply questions
-Look-alike  dns_slow: the same wait without knowing whose fault; a name outside whose own servers are slow
+Signature   look-ups of the pod are slow or fail, against what CoreDNS itself takes, errs and is throttled
+Look-alike  dns_slow: the same wait outside a cluster; slow names that the application never looks up
 Blind to    applications that look up once and keep the address
 Reference   ndots:5 tries every search domain first; a lost UDP question costs 5 s
 """
@@ -26,27 +26,35 @@ CONNECTING = "looking up the server's name"
 def check(dns: Dns, account: Account | None = None) -> Finding | Clear:
     slow = [one for one in dns.lookups if _is_slow(one)]
     server = _server(dns)
-    if not slow and not server:
-        return Clear(_quiet(dns))
     lines = [
         line
         for line in (account.of_kind("network") if account else ())
         if line.place in {FIXED_PLACE["dns"], CONNECTING}
     ]
     waiting = behind_lines(account, lines)
+    if not slow and not server and not waiting.claims:
+        return Clear(_quiet(dns))
     others = len(dns.lookups) - len(slow)
     one_name = f"; {others} other names are quick" if slow and others else ""
-    said = [*(_words(one) for one in slow[:3]), *server]
+    said = [*(_words(one) for one in slow[:3]), *server] or [
+        _quiet(dns) + ", so questions or answers are lost on the way"
+    ]
     return Finding(
-        title=f"looking up {slow[0].name} is slow" if slow else "the cluster's DNS servers are in trouble",
+        title=_title(slow, server),
         because=f"{'; '.join(said)}{one_name}{_multiplied(dns, slow)}; {waiting.words}",
-        place=f"DNS: {slow[0].name}" if slow else "CoreDNS",
+        place=f"DNS: {slow[0].name}" if slow else "CoreDNS" if server else "DNS, on the way to CoreDNS",
         claims=waiting.claims,
         confidence=waiting.surer(0.97, 0.7 if slow else 0.5),
         next_steps=_next_steps(dns, slow, server),
         fixes=("keep_connections",),
         evidence=("dns",),
     )
+
+
+def _title(slow: list[Lookup], server: list[str]) -> str:
+    if slow:
+        return f"looking up {slow[0].name} is slow"
+    return "the cluster's DNS servers are in trouble" if server else "looking up names is slow, and not in CoreDNS"
 
 
 def _mean_s(one: Lookup) -> float:
@@ -91,11 +99,15 @@ def _quiet(dns: Dns) -> str:
         return f"{len(timed)} names take at most {max(timed):.1f} ms"
     if dns.server_mean_s is not None:
         return f"CoreDNS takes {dns.server_mean_s * 1e3:.1f} ms an answer"
-    return f"ndots:{dns.ndots}, 0 names timed"
+    return "0 names timed"
 
 
 def _next_steps(dns: Dns, slow: list[Lookup], server: list[str]) -> tuple[str, ...]:
     steps = []
+    if not slow and not server:
+        steps.append(
+            "see where the questions are lost: capture port 53 at the pod and at CoreDNS, and conntrack -S on both nodes"
+        )
     if server:
         steps.append("give CoreDNS more CPU or replicas, or a node-local cache")
     if slow:

@@ -9,7 +9,7 @@ Reference   TcpRetransSegs over TcpOutSegs; a timeout costs at least 200 ms, a l
 from __future__ import annotations
 
 from unslow.evidence.cluster import Cni, Network, NodeNetwork
-from unslow.evidence.sockets import Sockets
+from unslow.evidence.sockets import Peer, Sockets
 from unslow.evidence.window import Window
 from unslow.finding import Clear, Finding, Skipped
 from unslow.measure.account import Account
@@ -18,6 +18,7 @@ from unslow.measure.cluster_network import (
     LEAST,
     PER_REQUEST,
     RTO_S,
+    SYN_RTO_S,
     loses_packets,
     retransmitted_ratio,
     timeout_s_per_request,
@@ -54,13 +55,12 @@ def _by_connections(sockets: Sockets, window: Window, cni: Cni | None, account: 
     worst = max(lossy, key=lambda peer: peer.retransmits_per_s, default=None)
     to_callers = worst is None or sockets.retransmits_per_s >= worst.retransmits_per_s
     where = "its callers" if to_callers or worst is None else worst.name
-    cost_s = per_s / rate * RTO_S
+    each_s = SYN_RTO_S if worst and not to_callers and _opens_anew(worst, rate) else RTO_S
+    cost_s = per_s / rate * each_s
     claims = spread(account, cost_s, *TOUCHED) if account and cost_s >= floor_s(account, normal=False) else ()
     return Finding(
         title=f"packets between the target and {where} are lost and sent again",
-        because=(
-            f"{measured}, {per_s / rate:.2f} a request; at the shortest timeout of {ms(RTO_S)} that is {ms(cost_s)} a request"
-        ),
+        because=(f"{measured}, {per_s / rate:.2f} a request; {_price(each_s)} that is {ms(cost_s)} a request"),
         place=f"between the target and {where}",
         claims=claims,
         confidence=0.8 if claims else 0.55,
@@ -71,6 +71,17 @@ def _by_connections(sockets: Sockets, window: Window, cni: Cni | None, account: 
         fixes=(),
         evidence=("sockets.peers",) if lossy else (),
     )
+
+
+def _opens_anew(peer: Peer, requests_per_s: float) -> bool:
+    """Whether about every request opens a connection there."""
+    return (peer.opened_per_s or 0.0) >= 0.5 * requests_per_s
+
+
+def _price(each_s: float) -> str:
+    if each_s == SYN_RTO_S:
+        return f"a lost packet of a new connection costs {ms(each_s)}:"
+    return f"at the shortest timeout of {ms(each_s)}"
 
 
 def _by_counters(network: Network, window: Window, cni: Cni | None, account: Account | None) -> Finding | Clear:

@@ -1,18 +1,19 @@
 """A health probe restarts pods or takes them out of service although the application works.
 
-Signature   liveness failures and kills, or readiness failures of a running container, with a probe stricter than the service
-Look-alike  OOMKilled and crashes: the container ends by itself; slow_cold_start: not ready yet
+Signature   liveness failures and kills; a readiness probe of a running container that asks in vain: no such page, port, or time
+Look-alike  OOMKilled and crashes: the container ends by itself; slow_cold_start: nobody listens yet; an application that says no
 Blind to    probes whose failures nobody counts and whose events are gone
 Reference   a probe has 1 s by default; a slow pod that is restarted makes the others slower
 """
 
 from __future__ import annotations
 
-from unslow.evidence.cluster import Container, Event, Events, Handler, Pod, Pods
+from unslow.evidence.cluster import Container, Events, Handler, Pod, Pods
 from unslow.evidence.window import Window
 from unslow.finding import Clear, Finding, Skipped
 from unslow.measure.account import Account
 from unslow.measure.cluster_claims import WAITING, behind
+from unslow.measure.cluster_probes import accuses, last_words, reported
 
 RECENT_S = 900.0
 LEAST = 3
@@ -31,7 +32,7 @@ def check(
     failed = [
         (pod, one, probe, n) for pod, one, probe in probed if (n := _failures(pod, probe, events, window)) >= LEAST
     ]
-    harmful = [found for found in failed if _does_harm(*found[:3]) and not _is_starting(*found[:3], events, window)]
+    harmful = [found for found in failed if _does_harm(*found[:3], events, window)]
     if not harmful:
         return Clear(f"{len(probed)} probes, {len(failed)} of them failed at least {LEAST} times and none did harm")
     pod, one, probe, count = max(harmful, key=lambda found: (found[2].kind == "liveness", found[3], found[0].name))
@@ -44,12 +45,13 @@ def check(
         because=(
             f"{len(hit)} of {len(pods.live)} pods; {pod.name}: {count} failures of {probe.action or 'the probe'} "
             f"(timeout {probe.timeout_s:g} s, every {probe.period_s:g} s, {probe.failure_threshold} in a row), {done}"
+            f"{_said(last_words(pod, probe, events))}"
             f"{_latency(pod)}; {waiting.words}"
         ),
         place=f"{probe.kind} probe of {one.name}",
         claims=waiting.claims,
         confidence=waiting.surer(0.9, 0.75),
-        keeps_waiting=not _is_late(probe, pod, events),
+        keeps_waiting=accuses(last_words(pod, probe, events)) == "the probe",
         next_steps=(
             f"ask what the probe asks, from inside the pod, and time it; raise timeoutSeconds above {probe.timeout_s:g} s "
             "only if it answers late",
@@ -60,41 +62,30 @@ def check(
     )
 
 
-def _is_late(probe: Handler, pod: Pod, events: Events | None) -> bool:
-    """Whether the probe ran out of time: then slowness may be what it suffers from, not what it makes."""
-    said = _last_words(probe, pod, events)
-    return "deadline exceeded" in said or "timeout" in said or not said
-
-
-def _last_words(probe: Handler, pod: Pod, events: Events | None) -> str:
-    reported = max(_reported(pod, probe, events), key=lambda event: event.last_s, default=None)
-    return (probe.message or (reported.message if reported else "")).lower()
-
-
 def _failures(pod: Pod, probe: Handler, events: Events | None, window: Window) -> int:
     if probe.failures is not None:
         return probe.failures
-    return sum(event.count for event in _reported(pod, probe, events) if event.last_s >= window.start_s - RECENT_S)
+    return sum(event.count for event in reported(pod, probe, events) if event.last_s >= window.start_s - RECENT_S)
 
 
-def _reported(pod: Pod, probe: Handler, events: Events | None) -> list[Event]:
-    word = f"{probe.kind} probe"
-    unhealthy = events.of_reason("Unhealthy") if events else ()
-    return [event for event in unhealthy if event.name == pod.name and word in event.message.lower()]
-
-
-def _is_starting(pod: Pod, one: Container, probe: Handler, events: Events | None, window: Window) -> bool:
-    """Whether nobody listens yet: then the probe is right, and the start is what takes long."""
-    young = one.started_s is not None and window.end_s - one.started_s < STARTING_S
-    return young and "connection refused" in _last_words(probe, pod, events)
-
-
-def _does_harm(pod: Pod, one: Container, probe: Handler) -> bool:
+def _does_harm(pod: Pod, one: Container, probe: Handler, events: Events | None, window: Window) -> bool:
     if probe.kind == "readiness":
-        return not one.ready and one.state == "running"
+        return not one.ready and one.state == "running" and _is_wrong(pod, one, probe, events, window)
     ended = one.last_termination
     by_itself = ended is not None and (ended.reason == "OOMKilled" or ended.exit_code not in {0, 137, 143})
     return one.restarts > 0 and not by_itself
+
+
+def _is_wrong(pod: Pod, one: Container, probe: Handler, events: Events | None, window: Window) -> bool:
+    """A readiness probe that hears from the application that it is not ready is right."""
+    whom = accuses(last_words(pod, probe, events))
+    if whom == "nobody listens":
+        return one.started_s is not None and window.end_s - one.started_s >= STARTING_S
+    return whom in {"the probe", "slowness"}
+
+
+def _said(words: str) -> str:
+    return f": {words}" if words else ""
 
 
 def _latency(pod: Pod) -> str:

@@ -1,7 +1,7 @@
 """New pods take long until they serve: finding a node, pulling the image, starting, or the probe's own delay.
 
-Signature   pods that came up in or just before the window (or still do), half a minute or more from created to ready
-Look-alike  pods_pending: no node at all; probe_kills_pods: ready never comes; a slow start long ago
+Signature   pods that came up in or just before the window (or still do), 20 s or more from created to ready
+Look-alike  pods_pending: no node at all; probe_kills_pods: ready never comes; a pod that says it is not ready
 Blind to    starts whose events are forgotten
 Reference   the start is the sum of scheduling, pull, init containers, and start to ready
 """
@@ -10,22 +10,28 @@ from __future__ import annotations
 
 import msgspec
 
-from unslow.evidence.cluster import Pod, Pods, Provisioning, Start
+from unslow.evidence.cluster import Events, Pod, Pods, Provisioning, Start
 from unslow.evidence.window import Window
 from unslow.finding import Clear, Finding, Skipped
 from unslow.measure.account import Account
 from unslow.measure.cluster_claims import Behind, behind
+from unslow.measure.cluster_probes import is_coming
 from unslow.measure.cluster_provisioning import churn
 from unslow.measure.cluster_sizing import mib
 
-SLOW_S = 30.0
+SLOW_S = 20.0
+"""A server in an interpreted language is up in a few seconds."""
 RECENT_S = 600.0
 
 
 def check(
-    pods: Pods, window: Window, provisioning: Provisioning | None = None, account: Account | None = None
+    pods: Pods,
+    window: Window,
+    provisioning: Provisioning | None = None,
+    events: Events | None = None,
+    account: Account | None = None,
 ) -> Finding | Clear | Skipped:
-    young = [pod for pod in pods.live if _is_young(pod, window)]
+    young = [pod for pod in pods.live if _is_young(pod, window) and (pod.ready or is_coming(pod, events))]
     if not young:
         return Clear(f"none of {len(pods.live)} pods started in the last {RECENT_S / 60:.0f} min")
     timed = [(pod, start) for pod in young if (start := _start(pod, window)) and _stages(start)]

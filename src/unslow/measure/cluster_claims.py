@@ -81,7 +81,7 @@ def bound_elsewhere(account: Account | None) -> str:
     if account is None or account.excess_s <= 0:
         return ""
     lines = [line for line in account.of_kind(*ELSEWHERE) if line.excess_s > 0]
-    if total(lines) < MOSTLY * account.excess_s:
+    if total(lines) < MOSTLY * account.excess_s or not is_excess(account, lines, normal=True):
         return ""
     top = max(lines, key=lambda line: line.excess_s)
     return f"{ms(total(lines))} a request are {top.kind}: more pods do not shorten that, and load it more"

@@ -14,6 +14,8 @@ RTO_S = 0.2
 """The shortest retransmission timeout of Linux: what each timeout costs at least."""
 PER_REQUEST = 0.02
 """Retransmissions per request of the target's own connections, from which waiting for them is worth a look."""
+SYN_RTO_S = 1.0
+"""What a lost packet of a connection that is being opened costs."""
 NEARLY_FULL = 0.9
 
 

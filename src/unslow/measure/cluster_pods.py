@@ -12,12 +12,12 @@ import msgspec
 
 from unslow.evidence.cluster import Pod
 
-LEAST_REQUESTS = 20.0
+LEAST_REQUESTS = 15.0
 """Of each side; fewer say little about a mean."""
 SLOWER = 1.5
 """A group counts as slow when its mean is this many times that of all others."""
 SLOWER_S = 0.005
-STANDARD_ERRORS = 3.0
+STANDARD_ERRORS = 2.0
 
 
 class Outlier(msgspec.Struct, frozen=True, kw_only=True):
