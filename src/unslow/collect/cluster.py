@@ -16,7 +16,7 @@ import msgspec
 
 from unslow.collect import cluster_dns, cluster_history, cluster_logs, cluster_readings, cluster_target
 from unslow.collect.attempts import Attempts
-from unslow.collect.cluster_questions import Answer, First, Questions, Second, config_metadata
+from unslow.collect.cluster_questions import Answer, Early, First, Questions, Second, config_metadata
 from unslow.collect.cluster_sections import Last, Sections
 from unslow.collect.cluster_target import Resolved
 from unslow.collect.exposition import Samples
@@ -85,13 +85,18 @@ class _Look:
 
     def evidence(self) -> Evidence:
         self._progress("asking the API server")
-        version, groups, me = self._ask.version(), self._ask.groups(), self._ask.ask(who_am_i, self._client)
-        namespace = self._client.access.namespace
-        resolved = cluster_target.resolve(self._client, self._looking.target, namespace, self._pool)
+        target, namespace = self._looking.target, self._client.access.namespace
+        # In the order in which the answers are waited for: there are fewer connections than questions.
+        groups = self._ask.groups()
+        looking = cluster_target.finders(self._client, target, namespace, self._pool)
+        wanted = cluster_target.asked(target, namespace)
+        early = Early(self._ask, wanted.namespace if wanted else namespace)
+        version, me = self._ask.version(), self._ask.ask(who_am_i, self._client)
+        resolved = cluster_target.resolve(self._client, target, namespace, looking)
         self._prove_who_we_are(me)
         known = groups.otherwise(frozenset())
-        first = First(self._ask, resolved.namespace, resolved.selector.text, resolved.kind, known)
-        second = Second(self._ask, first)
+        first = First(self._ask, early, resolved.namespace, resolved.selector.text, resolved.kind, known)
+        second = Second(self._ask, first, measures=self._measures)
         config = config_metadata(
             self._ask, resolved.namespace, cluster_history.config_maps(resolved.workload.spec.template.spec)
         )
@@ -137,20 +142,20 @@ class _Look:
         """Readings at the start and the end; in between only light readers run."""
         start_s = time.time()
         if not self._measures:
-            return Window(start_s=start_s, end_s=start_s + 1e-3), Last(first.pods, first.events, second.kubelets)
+            return Window(start_s=start_s, end_s=start_s + 1e-3), Last(first.pods, first.early.events, second.kubelets)
         # Loads database drivers: only who measures waits for that.
         from unslow.collect.cluster_ladder import Rights
         from unslow.collect.cluster_window import LatencyWindow
 
-        dns_pods = first.dns_pods.otherwise([])[:DNS_PAGES]
+        dns_pods = first.early.dns_pods.otherwise([])[:DNS_PAGES]
         dns_before = self._dns_pages(dns_pods)
         rights = Rights.asked(self._ask, resolved.namespace)
         own = first.own_metrics.otherwise([]) if first.own_metrics else []
         cores = {name: used.cores or 0.0 for (_, name), used in cluster_readings.used_by_pods(own, None).items()}
-        nodes = {node.metadata.name: node for node in first.nodes.otherwise([])}
+        nodes = {node.metadata.name: node for node in first.early.nodes.otherwise([])}
         with contextlib.closing(self._databases(resolved)) as databases:
             looked = LatencyWindow(self._looking, self._ask, self._attempts, self._progress, rights, databases)
-            seen = looked.run(first.pods.otherwise([]), first.services.otherwise([]), nodes, cores, resolved.pod)
+            seen = looked.run(first.pods.otherwise([]), first.early.services.otherwise([]), nodes, cores, resolved.pod)
         self._sections |= seen.sections
         last = Last(
             pods=self._ask.pods(resolved.namespace, resolved.selector.text),

@@ -122,11 +122,10 @@ class Questions:
         return self.client.text(where, asked=asked, timeout_s=5.0)
 
 
-class First:
-    """What is asked as soon as the workload is known; nothing here waits for anything else."""
+class Early:
+    """What needs nothing but the namespace: asked before it is known who is meant."""
 
-    def __init__(self, ask: Questions, namespace: str, labels: str, kind: str, groups: frozenset[str]) -> None:
-        self.pods = ask.pods(namespace, labels)
+    def __init__(self, ask: Questions, namespace: str) -> None:
         self.events = ask.events(namespace)
         self.node_events = ask.events("default", "involvedObject.kind=Node")
         self.services = ask.listed("", "services", core.Service, namespace)
@@ -137,6 +136,19 @@ class First:
         self.ranges = ask.listed("", "limitranges", core.LimitRange, namespace)
         self.policies = ask.listed("networking.k8s.io/v1", "networkpolicies", network.NetworkPolicy, namespace)
         self.nodes = ask.listed("", "nodes", core.Node)
+        self.daemons = ask.listed("apps/v1", "daemonsets", api.Workload, KUBE_SYSTEM)
+        self.dns_pods = ask.pods(KUBE_SYSTEM, "k8s-app=kube-dns")
+        self.proxy_settings = ask.config_map(KUBE_SYSTEM, "kube-proxy")
+
+
+class First:
+    """What is asked as soon as the workload is known."""
+
+    def __init__(
+        self, ask: Questions, early: Early, namespace: str, labels: str, kind: str, groups: frozenset[str]
+    ) -> None:
+        self.early = early
+        self.pods = ask.pods(namespace, labels)
         self.sets = _only(
             kind == "Deployment", lambda: ask.listed("apps/v1", "replicasets", api.ReplicaSet, namespace, labels=labels)
         )
@@ -154,9 +166,6 @@ class First:
         )
         self.pools = _only(KARPENTER in groups, lambda: ask.listed(f"{KARPENTER}/v1", "nodepools", custom.NodePool))
         self.claims = _only(KARPENTER in groups, lambda: ask.listed(f"{KARPENTER}/v1", "nodeclaims", custom.NodeClaim))
-        self.daemons = ask.listed("apps/v1", "daemonsets", api.Workload, KUBE_SYSTEM)
-        self.dns_pods = ask.pods(KUBE_SYSTEM, "k8s-app=kube-dns")
-        self.proxy_settings = ask.config_map(KUBE_SYSTEM, "kube-proxy")
 
 
 def _only(condition: bool, question: Callable[[], T]) -> T | None:
@@ -166,10 +175,10 @@ def _only(condition: bool, question: Callable[[], T]) -> T | None:
 class Second:
     """What needs the pods and nodes: who else is on the nodes, what the kubelets read."""
 
-    def __init__(self, ask: Questions, first: First) -> None:
+    def __init__(self, ask: Questions, first: First, *, measures: bool) -> None:
         self._ask = ask
         pods = first.pods.otherwise([])
-        nodes = first.nodes.otherwise([])
+        nodes = first.early.nodes.otherwise([])
         self.target_nodes = sorted({pod.spec.node_name for pod in pods if pod.spec.node_name})
         few = bool(nodes) and len(nodes) <= FEW_NODES
         self.complete = few
@@ -180,7 +189,7 @@ class Second:
                 ask.listed("", "pods", core.BriefPod, fields=f"spec.nodeName={name}")
                 for name in self.target_nodes[:TARGET_NODES]
             ]
-        self.kubelets = self.kubelet_pages()
+        self.kubelets = self.kubelet_pages() if measures else []
 
     def kubelet_pages(self) -> list[Answer[str]]:
         return [self._ask.kubelet_page(name) for name in self.target_nodes[:KUBELET_PAGES]]

@@ -105,6 +105,8 @@ class Sections:
         return {name: section for name, section in made.items() if section is not None}
 
     def _kubelets(self) -> Differences:
+        if self._second.target_nodes and not self._second.kubelets:
+            raise Unavailable("a window over which to take rates", "use `unslow diagnose`, which measures one")
         if not self._second.kubelets:
             raise Unavailable("a node that runs the workload", "look at why its pods are not scheduled")
         first, last = KubeletPage(), KubeletPage()
@@ -124,7 +126,7 @@ class Sections:
         return cluster_readings.usage(self._resolved.namespace, metrics, self._differences)
 
     def _nodes_by_name(self) -> dict[str, core.Node]:
-        return {node.metadata.name: node for node in self._first.nodes.otherwise([])}
+        return {node.metadata.name: node for node in self._first.early.nodes.otherwise([])}
 
     def _last_events(self) -> list[Event] | None:
         try:
@@ -159,7 +161,7 @@ class Sections:
             complete=self._second.complete,
             used=cluster_readings.used_by_pods(metrics, self._differences),
         )
-        return cluster_nodes.nodes(self._first.nodes(), tenants, cluster_readings.used_by_nodes(used))
+        return cluster_nodes.nodes(self._first.early.nodes(), tenants, cluster_readings.used_by_nodes(used))
 
     def _events(self) -> Events:
         own = {("Pod", pod.metadata.name) for pod in self._last.pods.otherwise([])}
@@ -168,10 +170,12 @@ class Sections:
             ("ReplicaSet", one.metadata.name) for one in (self._first.sets.otherwise([]) if self._first.sets else [])
         }
         own |= {("Node", name) for name in self._second.target_nodes}
-        hpas = [one for one in self._first.hpas.otherwise([]) if one.spec.scale_target_ref.name == self._resolved.name]
+        hpas = [
+            one for one in self._first.early.hpas.otherwise([]) if one.spec.scale_target_ref.name == self._resolved.name
+        ]
         own |= {("HorizontalPodAutoscaler", one.metadata.name) for one in hpas}
         sets = tuple(f"{name}-" for kind, name in own if kind in {"ReplicaSet", self._resolved.kind})
-        found = [*self._last.events(), *self._first.node_events.otherwise([])]
+        found = [*self._last.events(), *self._first.early.node_events.otherwise([])]
         gone = {
             event.involved_object.uid
             for event in found
@@ -181,14 +185,17 @@ class Sections:
 
     def _services(self) -> Services:
         return cluster_services.services(
-            self._first.services(), self._first.slices(), self._resolved.workload, self._last.pods.otherwise([])
+            self._first.early.services(),
+            self._first.early.slices(),
+            self._resolved.workload,
+            self._last.pods.otherwise([]),
         )
 
     def _autoscalers(self) -> Autoscalers:
         return cluster_scaling.autoscalers(
             self._resolved.kind,
             self._resolved.name,
-            self._first.hpas(),
+            self._first.early.hpas(),
             self._first.vpas() if self._first.vpas else None,
             self._last_events() or [],
             metrics_api=self._first.own_metrics is not None,
@@ -198,21 +205,21 @@ class Sections:
         if self._first.pools is None or self._first.claims is None:
             raise Unavailable("Karpenter (karpenter.sh)", "nothing to do where nodes are added in another way")
         return cluster_scaling.karpenter(
-            self._first.pools(), self._first.claims(), self._first.node_events.otherwise([])
+            self._first.pools(), self._first.claims(), self._first.early.node_events.otherwise([])
         )
 
     def _quotas(self) -> Quotas:
-        return cluster_guards.quotas(self._first.quotas(), self._first.ranges.otherwise([]))
+        return cluster_guards.quotas(self._first.early.quotas(), self._first.early.ranges.otherwise([]))
 
     def _budgets(self) -> Budgets:
-        return cluster_guards.budgets(self._first.budgets(), self._labels)
+        return cluster_guards.budgets(self._first.early.budgets(), self._labels)
 
     def _policies(self) -> Policies:
-        cni = cluster_cni.cni(self._first.daemons.otherwise([]), None, None, None).kind
-        return cluster_guards.policies(self._first.policies(), self._labels, cni)
+        cni = cluster_cni.cni(self._first.early.daemons.otherwise([]), None, None, None).kind
+        return cluster_guards.policies(self._first.early.policies(), self._labels, cni)
 
     def _dns(self) -> Dns:
-        pods = self._first.dns_pods()
+        pods = self._first.early.dns_pods()
         if not pods:
             raise Unavailable("pods of the DNS server (k8s-app=kube-dns in kube-system)", "nothing: it runs elsewhere")
         names = {pod.metadata.name for pod in pods}
@@ -220,7 +227,7 @@ class Sections:
         usage = cluster_readings.usage("kube-system", [], self._differences) or cluster_readings.usage(
             "kube-system", [one for one in metrics if one.metadata.name in names], None
         )
-        daemons = self._first.daemons.otherwise([])
+        daemons = self._first.early.daemons.otherwise([])
         return cluster_dns.dns(
             pods,
             self._last.dns_pages,
@@ -230,10 +237,13 @@ class Sections:
         )
 
     def _cni(self) -> Cni:
-        proxy = self._first.proxy_settings
+        proxy = self._first.early.proxy_settings
         unknown = core.ConfigMap(metadata=Meta())
         return cluster_cni.cni(
-            self._first.daemons(), proxy.otherwise(unknown), None, len(self._first.services.otherwise([])) or None
+            self._first.early.daemons(),
+            proxy.otherwise(unknown),
+            None,
+            len(self._first.early.services.otherwise([])) or None,
         )
 
     def _changes(self) -> Changes:
@@ -241,7 +251,7 @@ class Sections:
         return cluster_history.changes(
             cluster_events.concerning(self._last.events(), {target}, set()),
             meta_of(self.config),
-            self._first.nodes.otherwise([]),
+            self._first.early.nodes.otherwise([]),
             self._second.target_nodes,
             self._window.end_s,
         )

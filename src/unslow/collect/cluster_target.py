@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from concurrent.futures import Executor
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from functools import partial
 
@@ -83,17 +83,19 @@ def asked(target: str, namespace: str) -> Asked | None:
     return Asked(kind, namespace, name) if kind else Asked("", first, name)
 
 
-def resolve(client: Client, target: str, namespace: str, pool: Executor) -> Resolved:
-    """The workload behind the target. Raises `BadUsage`, `CannotLook` (no such thing), `ApiError`, `Unreachable`."""
+def finders(client: Client, target: str, namespace: str, pool: Executor) -> dict[str, Future[Resolved]]:
+    """The look-ups under way, by kind. Raises `BadUsage` for a text that names nothing."""
     wanted = asked(target, namespace)
     if wanted is None:
         raise BadUsage(f"{target!r} is no target in a cluster", "say NAMESPACE/WORKLOAD, deploy/NAME or svc/NAME")
     kinds = (wanted.kind,) if wanted.kind else WORKLOAD_KINDS
-    finders = {
-        kind: pool.submit(partial(_FINDERS[kind], client, wanted.namespace, wanted.name, kind)) for kind in kinds
-    }
+    return {kind: pool.submit(partial(_FINDERS[kind], client, wanted.namespace, wanted.name, kind)) for kind in kinds}
+
+
+def resolve(client: Client, target: str, namespace: str, looking: dict[str, Future[Resolved]]) -> Resolved:
+    """The workload behind the target. Raises `CannotLook` (no such thing, or not allowed), `Unreachable`."""
     refused: ApiError | None = None
-    for future in finders.values():
+    for future in looking.values():
         try:
             return future.result()
         except ApiError as error:
@@ -101,7 +103,7 @@ def resolve(client: Client, target: str, namespace: str, pool: Executor) -> Reso
                 refused = error
     if refused is not None:
         raise CannotLook(refused.missing, refused.remedy)
-    raise _not_found(client, wanted)
+    raise _not_found(client, asked(target, namespace) or Asked("", namespace, target))
 
 
 def _not_found(client: Client, wanted: Asked) -> CannotLook:
