@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 from tests.checks.cluster import container, node, nodes, pod, pods, usage
-from tests.checks.verbs import account, finds, is_clear, line
+from tests.checks.verbs import account, cpu, finds, is_clear, line
 from unslow.checks import all_checks
-from unslow.evidence.cluster import Neighbour
+from unslow.evidence.cluster import Endpoint, Neighbour, Service, Services
 from unslow.finding import Skipped
 
 WAITING = account(line("cpu contended", "waiting for a free core (cpu code)", 60.0))
@@ -22,6 +22,19 @@ def test_one_pod_takes_the_node() -> None:
 def test_without_milliseconds_it_is_a_lead() -> None:
     found = finds("noisy_neighbour", 0.0, nodes=nodes(node("n", greedy(3.2), used_cores=3.9)), account=account())
     assert found.confidence < 0.6
+
+
+def dependency(on: str) -> Services:
+    called = Service(name="db", namespace="market", role="dependency", endpoints=(Endpoint(address="1", node=on),))
+    return Services(services=(called,))
+
+
+def test_called_services_on_the_node_starve_too() -> None:
+    split = account(line("cpu contended", "waiting for a free core (cpu code)", 12.0), line("db query", "q", 50.0))
+    seen = {"nodes": nodes(node("n", greedy(3.2), used_cores=3.9)), "cpu": cpu(request_run_s=2.0, request_delay_s=6.0)}
+    found = finds("noisy_neighbour", 12.0 + 0.75 * 50.0, services=dependency("n"), account=split, **seen)
+    assert "no core for 75% of the time" in found.because
+    finds("noisy_neighbour", 0.0, services=dependency("elsewhere"), account=split, **seen)
 
 
 def test_less_than_a_quarter_of_the_node() -> None:

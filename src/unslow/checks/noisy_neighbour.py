@@ -8,19 +8,27 @@ Reference   cgroup cpu.weight: without contention requests mean nothing, with it
 
 from __future__ import annotations
 
-from unslow.evidence.cluster import Neighbour, Node, Nodes, Pods
+from unslow.evidence.cluster import Neighbour, Node, Nodes, Pods, Services
+from unslow.evidence.cpu import Cpu
 from unslow.finding import Clear, Finding, Skipped
 from unslow.measure.account import Account
 from unslow.measure.cluster_claims import behind
 from unslow.measure.cluster_nodes import largest_neighbour, load, of_target
 from unslow.measure.cluster_sizing import millicores
+from unslow.measure.cluster_stretch import is_beside, starved, without_core_ratio
 
 LARGE = 0.25
 """Of the node's cores."""
 BORROWED = 1.2
 
 
-def check(nodes: Nodes, pods: Pods | None = None, account: Account | None = None) -> Finding | Clear | Skipped:
+def check(
+    nodes: Nodes,
+    pods: Pods | None = None,
+    services: Services | None = None,
+    cpu: Cpu | None = None,
+    account: Account | None = None,
+) -> Finding | Clear | Skipped:
     loads = [load(node) for node in of_target(nodes)]
     if not loads:
         return Clear("no node runs a pod of the workload")
@@ -39,15 +47,18 @@ def check(nodes: Nodes, pods: Pods | None = None, account: Account | None = None
     if not suspects:
         return Clear("; ".join(one.words for one in loads[:3]))
     node, neighbour = max(suspects, key=lambda one: one[1].cores or 0.0)
+    beside = is_beside(services, (one.node.name for one, _ in suspects))
+    without_core = without_core_ratio(cpu) if beside else 0.0
+    claims = starved(account, without_core) or waiting.claims
     return Finding(
         title=f"pod {neighbour.namespace}/{neighbour.pod} takes the cores of the node",
         because=(
             f"it uses {millicores(neighbour.cores or 0.0)} and reserves {millicores(neighbour.cpu_request_cores)}; "
-            f"{node.words}; {waiting.words}"
+            f"{node.words}; {waiting.words}{_beside(without_core)}"
         ),
         place=f"node {node.node.name}",
-        claims=waiting.claims,
-        confidence=waiting.surer(0.8, 0.55),
+        claims=claims,
+        confidence=0.8 if claims else 0.55,
         keeps_waiting=True,
         next_steps=(
             f"give {neighbour.namespace}/{neighbour.pod} a request that matches its use, or a CPU limit",
@@ -56,6 +67,12 @@ def check(nodes: Nodes, pods: Pods | None = None, account: Account | None = None
         fixes=("limit_neighbour", "spread_pods"),
         evidence=("nodes",),
     )
+
+
+def _beside(without_core: float) -> str:
+    if not without_core:
+        return ""
+    return f"; threads that could run have no core for {without_core:.0%} of the time, here and in what is called on the node"
 
 
 def _takes(one: Neighbour, node: Node) -> bool:
