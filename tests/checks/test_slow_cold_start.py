@@ -29,7 +29,7 @@ def test_the_image_is_not_blamed_without_a_pull() -> None:
 
 def test_a_queue_after_all_pods_were_ready_has_another_cause() -> None:
     new = started(300.0, scheduling_s=1.0, pull_s=80.0, starting_s=4.0)
-    finds("slow_cold_start", 0.0, pods=pods(pod("a"), new), window=WINDOW, account=QUEUE)
+    is_clear("slow_cold_start", pods=pods(pod("a"), new), window=WINDOW, account=QUEUE)
 
 
 def test_slow_first_requests_of_new_pods() -> None:

@@ -42,8 +42,9 @@ def check(
     measured = f"{pod.name} took {_total_s(start):.0f} s: " + ", ".join(f"{name} {s:.1f} s" for name, s in stages)
     absent = any(not pod.ready or (pod.ready_since_s or 0.0) > window.start_s for pod in young)
     waiting = _waiting(account, absent)
-    if _total_s(start) < SLOW_S and not behind(account, "cold start").claims:
-        return Clear(measured)
+    cold = behind(account, "cold start")
+    if not cold.claims and (_total_s(start) < SLOW_S or not absent):
+        return Clear(f"{measured}; all new pods were ready before the window" if not absent else measured)
     stage = max(stages, key=lambda one: one[1])[0]
     moved = churn(provisioning)
     return Finding(
@@ -52,7 +53,7 @@ def check(
         place=f"start of {pod.name}",
         claims=waiting.claims,
         # While a new pod is not ready, it is also the reason that endpoints are missing.
-        confidence=waiting.surer(0.88, 0.74) if absent else waiting.surer(0.82, 0.6),
+        confidence=waiting.surer(0.88, 0.74) if absent else 0.82,
         keeps_waiting=absent,
         next_steps=(
             _step(stage, start),
