@@ -6,5 +6,5 @@ INSERT INTO products SELECT i, 'product ' || i FROM generate_series(1, 2000) i;
 CREATE TABLE orders (id int PRIMARY KEY, customer_id int NOT NULL, created int NOT NULL, amount int NOT NULL,
                      product_id int NOT NULL);
 INSERT INTO orders SELECT i, i % 5000 + 1, i, i % 977, (i / 5000) % 2000 + 1 FROM generate_series(1, 1000000) i;
-CREATE INDEX orders_by_customer ON orders (customer_id, created);
+CREATE INDEX IF NOT EXISTS orders_by_customer ON orders (customer_id, created);
 VACUUM ANALYZE;
