@@ -19,6 +19,7 @@ class Delayed:
         parts = urlsplit(server)
         self._to = (parts.hostname, parts.port)
         self._half_s = delay_s / 2
+        self._connecting = threading.Lock()
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
         self.port = self._listener.getsockname()[1]
         threading.Thread(target=self._accept, daemon=True).start()
@@ -33,7 +34,8 @@ class Delayed:
 
     def _joined(self, near: socket.socket) -> None:
         time.sleep(2 * self._half_s)  # the handshake of TCP
-        far = socket.create_connection(self._to)
+        with self._connecting:  # the cluster's own forward has a short queue
+            far = socket.create_connection(self._to)
         for one in (near, far):
             one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._pumped(near, far)

@@ -34,7 +34,7 @@ from unslow.settings import Looking
 if TYPE_CHECKING:
     from unslow.collect.cluster_databases import Databases
 
-AT_ONCE = 16
+AT_ONCE = 8
 DNS_PAGES = 2
 
 
@@ -100,8 +100,9 @@ class _Look:
         config = config_metadata(
             self._ask, resolved.namespace, cluster_history.config_maps(resolved.workload.spec.template.spec)
         )
+        logs = [] if self._measures else cluster_logs.asked(self._ask, first.pods.otherwise([]))
         window, last = self._window(resolved, first, second)
-        logs = cluster_logs.asked(self._ask, last.pods.otherwise([]))
+        logs = logs or cluster_logs.asked(self._ask, last.pods.otherwise([]))
         sections = Sections(resolved, known, first, second, last, window)
         sections.config = dict(config)
         self._progress("putting the cluster's facts together")
