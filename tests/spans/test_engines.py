@@ -229,3 +229,34 @@ def test_spark_keeps_the_requests_asked_for(tmp_path: Path) -> None:
     with closing(SparkSession("local[1]", str(path), **{"spark.sql.shuffle.partitions": "1"})) as session:
         wanted = Wanted(service="stock", slower_than_ns=1)
         same(analyse(session, SOURCE, ["1 = 1"], wanted), by_duckdb(path, wanted))
+
+
+def test_spark_and_clickhouse_agree_on_texts_that_are_not_there(tmp_path: Path) -> None:
+    """Hashes of NULL differ between engines, and one of them skips it."""
+    pytest.importorskip("chdb", reason="chdb is not installed")
+    need_spark()
+    path = tmp_path / "spans.parquet"
+    with closing(DuckSession(threads=1)) as session:
+        session.copy(
+            f"""SELECT * FROM (VALUES
+              ('t1', 'a', NULL, NULL, 'x', NULL, {BEGIN_NS}, 100, NULL), ('t1', 'b', 'a', 'x', NULL, NULL, {BEGIN_NS}, 40, NULL),
+              ('t1', 'c', 'a', '', '', 'server', {BEGIN_NS} + 50, 10, 'error'), ('t2', 'a', '', NULL, '', NULL, {BEGIN_NS}, 7, ''),
+              (NULL, 'a', NULL, 'x', 'x', NULL, {BEGIN_NS}, 7, NULL), ('t2', '', 'a', 'x', 'x', NULL, {BEGIN_NS}, 7, NULL),
+              ('t2', 'b', 'a', 'x', 'x', NULL, NULL, 7, NULL), ('t2', 'c', 'a', 'x', 'x', NULL, 7, 7, NULL)
+            ) t(trace_id, span_id, parent_span_id, service, name, kind, start_ns, duration_ns, status)""",
+            path,
+        )
+    report = by_duckdb(path)
+    assert totals(report) == {
+        ("unknown", "x", "unspecified"): (1, 50, 50),
+        ("x", "unnamed", "unspecified"): (1, 40, 40),
+        ("unknown", "unnamed", "server"): (1, 10, 10),
+        ("unknown", "unnamed", "unspecified"): (1, 7, 7),
+    }
+    assert dict(report.excluded) == {"no id": 2, "impossible time": 2}
+    with clickhouse() as (port, _):
+        source = f"(SELECT * FROM file('{path}', Parquet)) AS source"
+        session = ClickHouseSession(over_http(Address.of(f"clickhouse://127.0.0.1:{port}")))
+        same(analyse(session, source, ["1 = 1"]), report)
+    with closing(SparkSession("local[1]", str(path), **{"spark.sql.shuffle.partitions": "1"})) as spark:
+        same(analyse(spark, SOURCE, ["1 = 1"]), report)

@@ -88,6 +88,8 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     service: str | None = None
     slower_than_ns: int = 0
     sampled: float = 1.0
+    between: bool = True
+    """Gaps between client and server, and repeated calls, too."""
 
 
 def analyse(session: Session, source: str, parts: Sequence[str], wanted: Wanted | None = None) -> SpanReport:
@@ -109,7 +111,7 @@ def analyse(session: Session, source: str, parts: Sequence[str], wanted: Wanted 
         if not paths.walk(part):
             counts.repaired[TOO_DEEP] += 1
         traces += int(session.rows(f"SELECT count(DISTINCT t) FROM {forest.SPANS}")[0][0])
-        totals.add_up(session, tables)
+        totals.add_up(session, tables, between=wanted.between)
     return _report(session, counts, traces, wanted)
 
 
@@ -160,8 +162,8 @@ def _report(session: Session, counts: Counts, traces: int, wanted: Wanted) -> Sp
         excluded=tuple(sorted((reason, n) for reason, n in counts.excluded.items() if n)),
         repaired=tuple(sorted((reason, n) for reason, n in counts.repaired.items() if n)),
         operations=rows,
-        gaps=_gaps(session),
-        repeated=_repeated(session),
+        gaps=_gaps(session) if wanted.between else (),
+        repeated=_repeated(session) if wanted.between else (),
     )
 
 

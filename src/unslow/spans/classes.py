@@ -8,34 +8,25 @@ from unslow.spans.session import Session
 from unslow.spans.totals import CLASSES, OTHER, TAIL, TYPICAL
 
 ENTRIES = "unslow_entries"
-"""Table of requests: (t, o, a, d)."""
+"""Table of requests: (t, o, d)."""
 TAIL_FROM, TYPICAL_FROM, TYPICAL_TO = 0.95, 0.25, 0.75
 """Shares of the requests of one entry operation, by duration (nearest rank)."""
 
 
-def no_classes(session: Session, source: str) -> None:
-    """An empty table `classes`, while the requests are not known yet."""
-    session.create(
-        CLASSES,
-        f"SELECT t, {OTHER} AS c FROM ({records.resolved(session.dialect, source, '1 = 0')}) one WHERE 1 = 0",
-    )
-
-
 def entries_of_source(session: Session, source: str, where: str) -> None:
     """The table `entries` out of the records that name no parent."""
-    select = records.resolved(session.dialect, source, f"coalesce(parent_span_id, '') = '' AND {where}")
-    session.create(ENTRIES, f"SELECT t, o, a, d FROM ({select}) one")
+    session.create(ENTRIES, records.entries(session.dialect, source, where))
 
 
 def entries_of_forest() -> str:
     """The same out of a planted forest."""
-    return f"SELECT t, o, a, d FROM {SPANS} WHERE p IS NULL"
+    return f"SELECT t, o, d FROM {SPANS} WHERE p IS NULL"
 
 
 def classify(session: Session) -> None:
     """Leave the table `classes`; a trace is classed by its longest request."""
     longest = f"""SELECT t, op, d FROM (SELECT t, op, d, row_number() OVER (
-            PARTITION BY t ORDER BY d DESC, a, service, name, kind) AS place
+            PARTITION BY t ORDER BY d DESC, service, name, kind) AS place
           FROM {ENTRIES} one JOIN (SELECT o AS w, op, service, name, kind FROM {OPERATIONS}) own ON one.o = own.w) two
         WHERE place = 1"""
     ranked = f"""SELECT t, op, d, row_number() OVER (PARTITION BY op ORDER BY d) AS place,

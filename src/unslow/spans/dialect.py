@@ -10,7 +10,9 @@ class Dialect(msgspec.Struct, frozen=True):
 
     name: str
     hash: str
-    """A 64-bit integer of some non-null texts, which go to `{}`."""
+    """A 64-bit integer of some texts, which go to `{}`."""
+    text: str
+    """A text that may be NULL, as the hash takes it."""
     kids: str
     """Aggregate of rows (lo, hi, a, s, sid): a list that falls by `hi`, then rises by `a`, then by `sid`."""
     taken: str
@@ -28,6 +30,7 @@ class Dialect(msgspec.Struct, frozen=True):
 DUCKDB = Dialect(
     name="DuckDB",
     hash="hash({})",
+    text="{}",
     kids="list({'lo': lo, 'hi': hi, 'ids': [s]} ORDER BY hi DESC, a, sid)",
     taken=(
         "list_reduce(kids, lambda acc, one: CASE WHEN one.hi < acc.lo"
@@ -39,7 +42,8 @@ DUCKDB = Dialect(
 
 CLICKHOUSE = Dialect(
     name="ClickHouse",
-    hash="sipHash64({})",
+    hash="assumeNotNull(sipHash64({}))",
+    text="coalesce({}, '')",
     kids="arraySort(one -> (-one.2, one.4, one.5), groupArray((lo, hi, [s], a, sid)))",
     taken=(
         "arrayFold((acc, one) -> if(one.2 < acc.1, (one.1, arrayConcat(acc.2, one.3)), acc),"
@@ -51,6 +55,7 @@ CLICKHOUSE = Dialect(
 SPARK = Dialect(
     name="Spark",
     hash="xxhash64({})",
+    text="coalesce({}, '')",
     kids=("array_sort(collect_list(struct(-hi AS back, a, sid, lo, hi, array(s) AS ids)))"),
     taken=(
         "aggregate(kids, struct(reached AS lo, cast(array() AS array<bigint>) AS ids), (acc, one) ->"

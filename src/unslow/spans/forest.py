@@ -29,6 +29,7 @@ parent's interval as `pa`, `pd`, its operation `po`, and `w`, 0 where the parent
 """
 LEAF, PLAIN, HEAD = 0, 1, 2
 
+_SUM = "coalesce(sum(CAST({} % 2147483647 AS BIGINT)), 0)"
 _ROWS, _KIN, _HURT, _REACHED = (f"unslow_{name}" for name in ("rows", "kin", "hurt", "reached"))
 
 
@@ -54,8 +55,11 @@ def plant(part: Part, counts: Counts) -> None:
     """Leave the tables `spans`, `heads` and `kids`; the table `operations` must be there."""
     session = part.session
     session.create(_ROWS, records.resolved(session.dialect, part.source, part.where))
-    _drop_repeated(part, counts)
+    _count_flaws(part, counts)
     _link(part, _ROWS, SPANS, HEADS, KIDS)
+    if _may_repeat(session):
+        _drop_repeated(part, counts)
+        _link(part, _ROWS, SPANS, HEADS, KIDS)
     session.create(_HURT, _hurt(session))
     if count(session, _HURT):
         _mend(part, counts)
@@ -78,11 +82,27 @@ def _left_join(kind: str, rows: str) -> str:
     return f"LEFT JOIN (SELECT o AS {kind} FROM {OPERATIONS} WHERE kind = '{kind}') {kind}s ON {rows}.o = {kind}"
 
 
+def _count_flaws(part: Part, counts: Counts) -> None:
+    if count(part.session, _ROWS) < part.session.rows(records.size(part.source, part.where))[0][0]:
+        counts.excluded.update(dict(part.session.rows(records.flaws(part.source, part.where))))
+
+
+def _may_repeat(session: Session) -> bool:
+    """Whether some span may be there twice.
+
+    Two of one id have the same children. Without children, they are looked for among their like, which are few;
+    with them, the spans are compared with the parents that were named: by number and by sum, which an orphan
+    could only both have by chance.
+    """
+    leaves, distinct = session.rows(f"SELECT count(*), count(DISTINCT s) FROM {SPANS} WHERE f = {LEAF}")[0]
+    found = session.rows(f"SELECT count(*), {_SUM.format('s')} FROM {SPANS} WHERE f <> {LEAF}")[0]
+    named = session.rows(f"SELECT count(*), {_SUM.format('p')} FROM {_KIN} WHERE p IS NOT NULL")[0]
+    return bool(leaves != distinct or found != named)
+
+
 def _drop_repeated(part: Part, counts: Counts) -> None:
     session, source, where = part.session, part.source, part.where
     total, distinct = session.rows(f"SELECT count(*), count(DISTINCT s) FROM {_ROWS}")[0]
-    if total < session.rows(records.size(source, where))[0][0]:
-        counts.excluded.update(dict(session.rows(records.flaws(source, where))))
     if total == distinct:
         return
     counts.excluded[DUPLICATE] += total - distinct
@@ -94,12 +114,12 @@ def _drop_repeated(part: Part, counts: Counts) -> None:
 
 
 def _link(part: Part, rows: str, spans: str, heads: str, kids: str) -> None:
-    """Make the three tables out of sound rows, and the table `kin` of parents."""
+    """Make the three tables out of sound rows, and the table `kin` of parents, one of them NULL."""
     session = part.session
     session.create(
         _KIN,
         f"""SELECT p, count(*) AS n, sum(d) AS sd, min(a) AS klo, max(a + d) AS khi
-            FROM {rows} WHERE p IS NOT NULL GROUP BY p""",
+            FROM {rows} GROUP BY p""",
     )
     produces, producers = "", ""
     if part.messages:
@@ -131,7 +151,7 @@ def _hurt(session: Session) -> str:
     circling = _circling(session)
     if circling:
         parts.append(f"SELECT t FROM {circling}")
-    if count(session, _KIN) != count(session, f"{SPANS} WHERE f <> {LEAF}"):
+    if count(session, f"{_KIN} WHERE p IS NOT NULL") != count(session, f"{SPANS} WHERE f <> {LEAF}"):
         parts.append(f"SELECT t FROM {_ROWS} WHERE p IS NOT NULL AND p NOT IN (SELECT s FROM {_ROWS})")
     return f"SELECT DISTINCT t FROM ({' UNION ALL '.join(parts)}) one"
 

@@ -20,21 +20,30 @@ _NAME = "coalesce(nullif(name, ''), 'unnamed')"
 _KIND = "coalesce(kind, 'unspecified')"
 _STATUS = "coalesce(status, 'unset')"
 _TRACE, _SPAN, _PARENT = "coalesce(trace_id, '')", "coalesce(span_id, '')", "coalesce(parent_span_id, '')"
+# A record without an id is not sound, so the ids need no `coalesce`, which costs as much as the hash itself.
+_ID = ("trace_id", "span_id")
 _FLAW = f"""CASE WHEN {_TRACE} = '' OR {_SPAN} = '' THEN '{NO_ID}'
     WHEN start_ns IS NULL OR duration_ns IS NULL THEN '{IMPOSSIBLE_TIME}' WHEN duration_ns < 0 THEN '{NEGATIVE}'
     WHEN start_ns < {EARLIEST_NS} OR start_ns >= {LATEST_NS} OR duration_ns > {LONGEST_NS} THEN '{IMPOSSIBLE_TIME}'
     ELSE '' END"""
-_SOUND = f"""({_TRACE} <> '' AND {_SPAN} <> '' AND duration_ns >= 0 AND duration_ns <= {LONGEST_NS}
+_SOUND = f"""(trace_id <> '' AND span_id <> '' AND duration_ns >= 0 AND duration_ns <= {LONGEST_NS}
     AND start_ns >= {EARLIEST_NS} AND start_ns < {LATEST_NS})"""
 
 
 def resolved(dialect: Dialect, source: str, where: str, texts: str = "") -> str:
     """The sound rows of the source that satisfy `where`, as integers; with more columns on request."""
     hashed = dialect.hashed
-    return f"""SELECT {hashed(_TRACE)} AS t, {hashed(_TRACE, _SPAN)} AS s,
-        CASE WHEN {_PARENT} <> '' THEN {hashed(_TRACE, _PARENT)} END AS p,
-        {hashed(_SERVICE, _NAME, _KIND, _STATUS)} AS o, start_ns AS a, duration_ns AS d{texts}
+    return f"""SELECT {hashed("trace_id")} AS t, {hashed(*_ID)} AS s,
+        CASE WHEN parent_span_id <> '' THEN {hashed("trace_id", "parent_span_id")} END AS p,
+        {_operation(dialect)} AS o, start_ns AS a, duration_ns AS d{texts}
         FROM {source} WHERE {_SOUND} AND {where}"""
+
+
+def entries(dialect: Dialect, source: str, where: str) -> str:
+    """(t, o, d) of the records that name no parent. It reads no more columns than it must."""
+    hashed = dialect.hashed
+    return f"""SELECT {hashed("trace_id")} AS t, {_operation(dialect)} AS o, duration_ns AS d FROM {source}
+        WHERE {_PARENT} = '' AND trace_id <> '' AND duration_ns >= 0 AND duration_ns <= {LONGEST_NS} AND {where}"""
 
 
 def size(source: str, where: str) -> str:
@@ -49,10 +58,14 @@ def flaws(source: str, where: str) -> str:
 def operations(dialect: Dialect, source: str) -> str:
     """The table of operations. o: by service, name, kind and status. op: without the status. v: the service."""
     hashed = dialect.hashed
-    return f"""SELECT {hashed("service", "name", "kind", "status")} AS o, {hashed("service", "name", "kind")} AS op,
-        {hashed("service")} AS v, service, name, kind, status FROM
-        (SELECT {_SERVICE} AS service, {_NAME} AS name, {_KIND} AS kind, {_STATUS} AS status
-         FROM {source} GROUP BY 1, 2, 3, 4) one"""
+    return f"""SELECT o, {hashed("service_", "name_", "kind_")} AS op, {hashed("service_")} AS v,
+        service_ AS service, name_ AS name, kind_ AS kind, status_ AS status FROM
+        (SELECT {_operation(dialect)} AS o, {_SERVICE} AS service_, {_NAME} AS name_, {_KIND} AS kind_,
+         {_STATUS} AS status_ FROM (SELECT service, name, kind, status FROM {source} GROUP BY 1, 2, 3, 4) one) two"""
+
+
+def _operation(dialect: Dialect) -> str:
+    return dialect.hashed(*(dialect.text.format(column) for column in ("service", "name", "kind", "status")))
 
 
 def best_reports(dialect: Dialect, source: str, where: str, wanted: str) -> str:
@@ -69,5 +82,5 @@ def best_reports(dialect: Dialect, source: str, where: str, wanted: str) -> str:
 def span_texts(dialect: Dialect, source: str, where: str, wanted: str) -> str:
     """(s, sid): the ids as texts of the spans in the table `wanted`, for ties that only the text decides."""
     return f"""SELECT s, max(sid) AS sid FROM
-        (SELECT {dialect.hashed(_TRACE, _SPAN)} AS s, {_SPAN} AS sid FROM {source} WHERE {where}) one
+        (SELECT {dialect.hashed(*_ID)} AS s, span_id AS sid FROM {source} WHERE {_SOUND} AND {where}) one
         WHERE s IN (SELECT s FROM {wanted}) GROUP BY s"""

@@ -18,7 +18,7 @@ RELATIVE_ERROR = 0.01
 REPEATED = 3
 
 
-def add_up(session: Session, tables: set[str]) -> None:
+def add_up(session: Session, tables: set[str], *, between: bool) -> None:
     """Add the planted spans to the tables; `tables` are those that exist, and becomes larger."""
     _add(
         session,
@@ -28,8 +28,9 @@ def add_up(session: Session, tables: set[str]) -> None:
             CAST(sum(d) AS BIGINT) AS total FROM {SPANS} GROUP BY 1, 2""",
     )
     _add(session, tables, SHARES, _shares())
-    _add(session, tables, GAPS, _gaps())
-    _add(session, tables, FANS, _fans())
+    if between:
+        _add(session, tables, GAPS, _gaps())
+        _add(session, tables, FANS, _fans())
 
 
 def _add(session: Session, tables: set[str], table: str, select: str) -> None:
