@@ -18,20 +18,37 @@ from unslow.settings import Looking
 
 
 def gather(looking: Looking, progress: Callable[[str], None], *, baseline: bool = True) -> Evidence:
-    """Evidence from a bundle or from a URL on this machine, with the saved baseline when there is one."""
-    if not looking.target.startswith(("http://", "https://")):
+    """Evidence from a bundle, a URL on this machine or a workload, with the saved baseline when there is one."""
+    if is_bundle(looking.target):
         return bundle.read(Path(looking.target))
     if "://" in looking.target and " " in looking.target:
         raise BadUsage(f"{looking.target!r} is no URL", "quote it, and escape spaces as %20")
-    from unslow.collect import local
-
     # Redacted and brought into the bundle's form once, here, so that a diagnosis made now and one made
     # from the file see the same texts and the same numbers (1 and 1.0 are different JSON).
-    evidence = bundle.decode(bundle.encode(redact_evidence(local.collect(looking, progress))))
+    evidence = bundle.decode(bundle.encode(redact_evidence(_collector(looking.target)(looking, progress))))
     path = baseline_path(looking.target)
     if baseline and looking.use_baseline and path.exists():
         return against(evidence, path)
     return evidence
+
+
+def is_bundle(target: str) -> bool:
+    """Whether it names a file; a workload's name is taken for a file only where there is one."""
+    return not _is_url(target) and (target.endswith(".unslow") or Path(target).exists() or "/" not in target)
+
+
+def _is_url(target: str) -> bool:
+    return target.startswith(("http://", "https://"))
+
+
+def _collector(target: str) -> Callable[[Looking, Callable[[str], None]], Evidence]:
+    if _is_url(target):
+        from unslow.collect import local
+
+        return local.collect
+    from unslow.collect import cluster
+
+    return cluster.collect
 
 
 def against(evidence: Evidence, baseline: Path) -> Evidence:
@@ -51,6 +68,6 @@ def save(path: Path, evidence: Evidence) -> None:
 
 
 def baseline_path(target: str) -> Path:
-    """Where the baseline of a URL is kept: below $XDG_STATE_HOME, one file per URL."""
+    """Where the baseline of a target is kept: below $XDG_STATE_HOME, one file for each."""
     state = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
     return state / "unslow" / "baselines" / f"{hashlib.sha256(target.encode()).hexdigest()[:16]}.unslow"

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from unslow.commands import EXIT_HEALTHY, Commands, command, progress
-from unslow.commands.sources import add_sources, looking_of
+from unslow.commands.sources import add_access, add_sources, looking_of
 
 
 def add(commands: Commands) -> None:
@@ -19,9 +19,10 @@ def add(commands: Commands) -> None:
   unslow baseline http://127.0.0.1:8000/items
   unslow baseline URL --save healthy.unslow""",
     )
-    added.add_argument("target", metavar="URL", help="a URL served on this machine")
+    added.add_argument("target", metavar="URL|WORKLOAD", help="a URL served on this machine, or NAMESPACE/WORKLOAD")
     added.add_argument("--save", type=Path, metavar="FILE", help="where to keep it (default: found again by URL)")
     add_sources(added)
+    add_access(added)
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from unslow.commands import EXIT_CAUSES, EXIT_HEALTHY, Commands, command, progress, seconds
+from unslow.commands.sources import add_access
 
 
 def add(commands: Commands) -> None:
@@ -30,9 +30,8 @@ def add(commands: Commands) -> None:
         metavar="STEP",
         help="make a change that is otherwise proposed: connectivity, tracing, capture, loadtest (may be repeated)",
     )
-    added.add_argument("--no-exec", action="store_true", help="run nothing inside the pods")
     added.add_argument("--budget", type=seconds, default=30.0, metavar="TIME", help="time to look (default 30s)")
-    _add_access(added)
+    add_access(added)
     tools = added.add_argument_group("tools")
     tools.add_argument("--prometheus", default="", metavar="URL", help="instead of the one found in the cluster")
     tools.add_argument("--postgres", metavar="DSN", help="database login, instead of the application's own")
@@ -44,15 +43,6 @@ def add(commands: Commands) -> None:
     tools.add_argument("--load-rate", type=_rate, default=20.0, metavar="N", help="requests a second (default 20)")
     tools.add_argument("--load-time", type=seconds, default=20.0, metavar="TIME", help="default 20s")
     tools.add_argument("--load-path", default="/", metavar="PATH", help="a route that may be repeated (default /)")
-
-
-def _add_access(added: argparse.ArgumentParser) -> None:
-    access = added.add_argument_group("the way to the cluster, as in kubectl")
-    access.add_argument("-n", "--namespace", default="", help="for deploy/NAME and its like")
-    access.add_argument("--kubeconfig", type=Path, metavar="FILE")
-    access.add_argument("--context", default="", metavar="NAME")
-    access.add_argument("--as", dest="as_user", default="", metavar="USER", help="whom to impersonate")
-    access.add_argument("--as-group", action="append", default=[], metavar="GROUP")
 
 
 def _rate(text: str) -> float:

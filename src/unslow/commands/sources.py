@@ -34,10 +34,23 @@ def add_sources(command: argparse.ArgumentParser) -> None:
         "--header", action="append", default=[], metavar="'NAME: VALUE'", help="sent with every request to the target"
     )
     sources.add_argument("--rate", type=float, metavar="N", help="own requests a second (default: adapts, at most 5)")
+    sources.add_argument(
+        "--path", default="", metavar="PATH", help="what to request of a workload (default: its busiest route)"
+    )
     sources.add_argument("--no-metrics", action="store_true", help="do not read the target's /metrics page")
     sources.add_argument("--no-database", action="store_true", help="do not log in to the database or the cache")
     sources.add_argument("--no-profile", action="store_true", help="do not sample the workers' stacks")
     sources.add_argument("--no-baseline", action="store_true", help="ignore a saved baseline")
+
+
+def add_access(command: argparse.ArgumentParser) -> None:
+    access = command.add_argument_group("the way to a cluster, as in kubectl")
+    access.add_argument("-n", "--namespace", default="", metavar="NAME", help="for deploy/NAME and its like")
+    access.add_argument("--kubeconfig", type=Path, metavar="FILE")
+    access.add_argument("--context", default="", metavar="NAME", help="of the kubeconfig")
+    access.add_argument("--as", dest="as_user", default="", metavar="USER", help="whom to impersonate")
+    access.add_argument("--as-group", action="append", default=[], metavar="GROUP")
+    access.add_argument("--no-exec", action="store_true", help="run nothing inside the pods")
 
 
 def looking_of(arguments: argparse.Namespace) -> Looking:
@@ -59,6 +72,13 @@ def looking_of(arguments: argparse.Namespace) -> Looking:
         use_database=not arguments.no_database,
         use_profile=not arguments.no_profile,
         use_baseline=not arguments.no_baseline,
+        path=arguments.path,
+        kubeconfig=arguments.kubeconfig,
+        context=arguments.context,
+        namespace=arguments.namespace,
+        as_user=arguments.as_user,
+        as_groups=tuple(arguments.as_group),
+        use_exec=not arguments.no_exec,
     )
 
 
