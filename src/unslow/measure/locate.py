@@ -46,6 +46,7 @@ class Suspect(msgspec.Struct, frozen=True, kw_only=True):
     """The same with what its callees explain."""
     share: float
     """own / the target's excess, 0..1."""
+    confidence: float = 0.0
     reason: str
 
 
@@ -56,6 +57,7 @@ class Ranking(msgspec.Struct, frozen=True, kw_only=True):
     """Of the target, per request."""
     sigmas: float
     """The target's largest excess over its usual variation; below about 3 perhaps no fault; 0: unknown."""
+    fault: bool = True
 
 
 def locate(
