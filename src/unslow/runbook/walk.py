@@ -46,7 +46,8 @@ def walk(
     deadline = time.monotonic() + STEPS_S + options.capture_s + options.trace_s + options.load_s
     with Client(access, deadline=deadline) as client, ThreadPoolExecutor(4) as pool, Keeper(client) as keeper:
         try:
-            resolved = cluster_target.resolve(client, looking.target, access.namespace, pool)
+            finders = cluster_target.finders(client, looking.target, access.namespace, pool)
+            resolved = cluster_target.resolve(client, looking.target, access.namespace, finders)
         except Unavailable as error:
             raise CannotLook(error.missing, error.remedy) from error
         situation = Situation(
