@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from unslow.errors import Unavailable
 
-_LONGEST = 400
-"""A refused pod patch quotes the whole specification: more than this helps nobody."""
+_BEGINNING, _END = 200, 200
+"""A refused pod patch quotes the whole specification between what it is and what is wrong."""
 
 
 class ApiError(Unavailable):
@@ -36,7 +36,7 @@ class Conflict(ApiError):
 
 def shortened(message: str) -> str:
     text = " ".join(message.split())
-    return text if len(text) <= _LONGEST else text[: _LONGEST - 1] + "…"
+    return text if len(text) <= _BEGINNING + _END else f"{text[:_BEGINNING]} … {text[-_END:]}"
 
 
 def _remedy(code: int, asked: str) -> str:

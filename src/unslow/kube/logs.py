@@ -10,7 +10,7 @@ import msgspec
 
 from unslow.kube.client import Client
 
-_BROKEN = b"failed to try resolving symlinks in path"
+_BROKEN = (b"failed to try resolving symlinks in path", b"unable to retrieve container logs for ")
 """What the kubelet sends with status 200 when the file is gone."""
 _STAMP = re.compile(rb"^(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(\.\d+)?(Z|[+-]\d\d:\d\d) ")
 _LONGEST_LINE = 1024 * 1024
