@@ -54,6 +54,21 @@ def test_waiting_for_what_is_missing_stays_with_its_cause() -> None:
     assert [(one.check, round(one.ms)) for one in granted] == [("pods_pending", 80), ("missing_index", 60)]
 
 
+def test_a_doubtful_cause_comes_after_what_is_proven_to_be_missing() -> None:
+    missing = msgspec.structs.replace(finding(0.9), keeps_waiting=True)
+    findings = {"slow_query": finding(0.4, db_query=60.0), "pods_pending": missing}
+    order = [one.check for one in rank(findings, account(QUERY), None)[0]]
+    assert order == ["pods_pending", "slow_query"]
+    grown = [one.check for one in rank(findings, account(QUERY, before_ms=10.0), None)[0]]
+    assert grown == ["slow_query", "pods_pending"]
+
+
+def test_a_sure_cause_with_milliseconds_comes_before_what_is_missing_without() -> None:
+    missing = msgspec.structs.replace(finding(0.9), keeps_waiting=True)
+    findings = {"missing_index": finding(0.9, db_query=60.0), "pods_pending": missing}
+    assert rank(findings, account(QUERY), None)[0][0].check == "missing_index"
+
+
 def test_workers_that_would_stay_busy_without_the_cause_keep_their_queue() -> None:
     findings = {"workers_saturated": finding(0.6, queue=80.0), "missing_index": finding(0.9, db_query=10.0)}
     granted, _ = rank(findings, account(QUEUE, QUERY, now_ms=200.0), utilization=1.0)

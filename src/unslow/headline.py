@@ -57,6 +57,9 @@ def _why(causes: tuple[Cause, ...]) -> str:
         if likeliest is None:
             return "; no check explains why."
         return f"; likely, but without measured milliseconds: {likeliest.title}."
+    if causes[0].excess_ms <= 0:
+        also = f"; {with_ms[0].title} ({with_ms[0].excess_ms:.0f} ms)"
+        return f"; likely, but without measured milliseconds: {causes[0].title}{also}."
     first = with_ms[0]
     step = f" Next: {first.next_steps[0]}." if first.next_steps else ""
     second = f"; then {with_ms[1].title} ({with_ms[1].excess_ms:.0f} ms)" if len(with_ms) > 1 else ""

@@ -70,8 +70,21 @@ def rank(
         else:
             interval = _interval_ms(ms_by_line, account)
             granted.append(Granted(check=check, finding=finding, ms_by_line=ms_by_line, interval_ms=interval))
-    granted.sort(key=lambda one: (-one.ms, -one.finding.confidence, one.check))
+    proven = any(_is_proven(one) for one in granted) and not (account and account.has_reference)
+    granted.sort(key=lambda one: (_group(one, proven), -one.ms, -one.finding.confidence, one.check))
     return granted, explained
+
+
+def _is_proven(one: Granted) -> bool:
+    return one.finding.keeps_waiting and one.finding.confidence >= SURE_ENOUGH
+
+
+def _group(one: Granted, proven: bool) -> int:
+    """Milliseconds first. But where capacity is proven to be missing, a doubtful cause comes after it: without a
+    reference its milliseconds may be what the service always takes."""
+    if one.ms > 0:
+        return 2 if proven and one.finding.confidence < SURE_ENOUGH else 0
+    return 1 if _is_proven(one) else 3
 
 
 def _take(claims: tuple[Claim, ...], left: dict[str, float]) -> dict[str, float]:

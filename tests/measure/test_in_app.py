@@ -67,3 +67,10 @@ def test_no_profile_no_parts() -> None:
 
 def test_a_profile_without_requests_has_no_shares() -> None:
     assert line_shares(evidence(profile=profile((("run threading.py",), "run", 1.0)))) == {}
+
+
+def test_a_profile_that_read_nothing_is_no_profile() -> None:
+    seen = {"cpu": cpu(seconds=10.0, request_run_s=1.0, request_delay_s=4.0), "sockets": sockets()}
+    empty = in_app_parts(evidence(profile=profile(), **seen), Estimate(0.1, 0.001, 100))
+    assert empty == in_app_parts(evidence(**seen), Estimate(0.1, 0.001, 100))
+    assert empty

@@ -8,11 +8,16 @@ Reference   HorizontalPodAutoscaler status: currentReplicas, desiredReplicas, co
 
 from __future__ import annotations
 
+from math import ceil
+
 from unslow.evidence.cluster import Autoscalers, Hpa
 from unslow.finding import Clear, Finding
 from unslow.measure.account import Account
 from unslow.measure.cluster_claims import WAITING, behind, bound_elsewhere
 from unslow.measure.cluster_scaling import above_target, condition, reading, wants_more
+
+LARGEST = 100.0
+"""Beyond it a metric or its target is wrong, and its ratio no advice."""
 
 
 def check(autoscalers: Autoscalers, account: Account | None = None) -> Finding | Clear:
@@ -53,4 +58,4 @@ def _is_stuck(hpa: Hpa) -> bool:
 def _needed(hpa: Hpa) -> int:
     """The autoscaler's own formula, without its maximum."""
     ratio = max((above_target(metric) or 0.0 for metric in hpa.metrics), default=0.0)
-    return max(hpa.replicas_max + 1, -int(-hpa.replicas_now * ratio // 1))
+    return max(hpa.replicas_max + 1, ceil(hpa.replicas_now * min(ratio, LARGEST)))

@@ -15,8 +15,8 @@ from unslow.measure.account import Account, Line
 from unslow.measure.cluster_pods import Outlier
 from unslow.measure.significance import claim, floor_s, is_excess, ms, total
 
-WAITING = ("queue", "cpu contended", "cpu throttled")
-"""Kinds of line that more or larger pods make shorter."""
+WAITING = ("queue", "cpu throttled")
+"""Kinds of line that more pods make shorter. Waiting for a core is not among them: pods bring no cores along."""
 NETWORK = ("network",)
 ELSEWHERE = ("db query", "db lock wait", "db pool wait", "downstream", "cache", "retry")
 """Kinds of line that more pods do not make shorter, and often longer."""

@@ -35,7 +35,7 @@ def cluster_parts(evidence: Evidence, in_app: Estimate, outside_s: float) -> tup
         return ()
     # Where nobody timed the application by itself, the proxies' time is still inside `in_app`.
     timed = evidence.timers is not None and outside_s > 0
-    if evidence.profile is not None:
+    if evidence.profile is not None and evidence.profile.samples:
         return _at_most(outside_s, _mesh(cluster)) if timed else ()
     known = in_app_parts(evidence, in_app)
     left_s = in_app.mean_s - sum(part.seconds for part in known)

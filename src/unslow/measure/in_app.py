@@ -100,7 +100,7 @@ def in_app_parts(evidence: Evidence, in_app: Estimate) -> tuple[Part, ...]:
 def _measured_parts(evidence: Evidence, in_app: Estimate) -> tuple[Part, ...]:
     """Parts that sum to `in_app`; without stacks that tell all of it, what is known from outside."""
     profile = evidence.profile
-    if profile is None:
+    if profile is None or not profile.samples:
         return (*cpu_parts(evidence), *called_parts(evidence))
     shares = line_shares(evidence)
     if hides_waiting(evidence):
