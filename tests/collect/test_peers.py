@@ -86,6 +86,7 @@ def test_a_server_that_is_slow_is_busy(tmp_path: Path, behind: int) -> None:
     assert (peer.address, peer.kind, peer.name) == (f"127.0.0.1:{behind}", "http", "stock")
     assert peer.opened_per_s == pytest.approx(rate_per_s, rel=0.2)
     assert peer.busy_mean == pytest.approx(rate_per_s * 0.06, rel=0.3)
+    assert peer.asked_mean == pytest.approx(rate_per_s * 0.06, rel=0.4)
     assert peer.hops == ()
     assert peer.aborted_per_s == 0
 
@@ -100,6 +101,8 @@ def test_a_slow_way_to_an_idle_server_is_seen_through_the_relay(tmp_path: Path, 
     assert (peer.name, peer.hops) == ("stock", (Path(sys.executable).name,))
     # The caller waits 105 ms; the server works 5 ms of them.
     assert peer.open_mean > rate_per_s * 0.08
+    assert peer.asked_mean is not None
+    assert peer.asked_mean > rate_per_s * 0.08, "the answer is awaited on the way, too"
     assert peer.busy_mean is not None
     assert peer.busy_mean < rate_per_s * 0.03
 

@@ -47,6 +47,7 @@ class _Tracked:
     flow: Flow = field(default_factory=lambda: Flow(caller=True))
     open: Readings = field(default_factory=Readings)
     rtt: Readings = field(default_factory=Readings)
+    asked: Readings = field(default_factory=Readings)
     waiting: Readings = field(default_factory=Readings)
     aborted: Counter = field(default_factory=Counter)
     unanswered: set[Endpoint] = field(default_factory=set)
@@ -173,7 +174,9 @@ class PeerReader:
         given_up = closing & tracked.closing
         tracked.aborted.add(at_s, len(given_up))
         tracked.closing = closing - given_up
-        tracked.unanswered = tracked.closing | {row.local for row in ours if _waits_for_answer(row)}
+        unanswered = {row.local for row in ours if _waits_for_answer(row)}
+        tracked.asked.add(at_s, len(unanswered))
+        tracked.unanswered = tracked.closing | unanswered
 
     def _read_dns(self, at_s: float) -> None:
         """Look-ups in flight: a resolver's socket lives as long as its question."""
@@ -230,6 +233,7 @@ class PeerReader:
             opened_per_s=per_s(tracked.flow.opened) + unseen_per_s,
             aborted_per_s=None if tracked.udp else per_s(tracked.aborted),
             requests_per_s=None if tracked.udp else per_s(tracked.flow.requests) + unseen_per_s,
+            asked_mean=tracked.asked.mean(window),
             rtt_s=tracked.rtt.mean(window),
             retransmits_per_s=per_s(tracked.flow.retransmits),
             # A thread that waits for the rest of a request is not at work: that is on the way.

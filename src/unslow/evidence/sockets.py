@@ -21,6 +21,8 @@ class Peer(msgspec.Struct, frozen=True, kw_only=True):
     aborted_per_s: float | None = None
     """Connections a second that the application closed before an answer came."""
     requests_per_s: float | None = None
+    asked_mean: float | None = None
+    """Mean number of the application's connections on which a question was out and its answer had not begun."""
     rtt_s: float | None = None
     retransmits_per_s: float = 0.0
     busy_mean: float | None = None

@@ -17,12 +17,18 @@ from unslow.measure.rate import request_rate_per_s
 
 def downstream_parts(evidence: Evidence, stacks: list[Part]) -> tuple[Part, ...]:
     """Divide the stacks' time in outgoing calls; the sum does not change."""
-    peer = only_http_peer(evidence)
     rate = request_rate_per_s(evidence)
     total_s = sum(part.seconds for part in stacks)
-    if peer is None or total_s <= 0:
+    shares = http_shares(evidence)
+    if not shares or total_s <= 0:
         return tuple(stacks)
     se_s = hypot(*(part.se_s for part in stacks))
+    return tuple(
+        part for peer, share in shares for part in _work_and_way(peer, share * total_s, share**0.5 * se_s, rate)
+    )
+
+
+def _work_and_way(peer: Peer, total_s: float, se_s: float, rate: float | None) -> tuple[Part, ...]:
     serving_s = served_s(peer, rate)
     if serving_s is None or serving_s >= total_s:
         return (_part("downstream", f"calls to {peer.name}", peer, total_s, se_s),)
@@ -30,6 +36,20 @@ def downstream_parts(evidence: Evidence, stacks: list[Part]) -> tuple[Part, ...]
         _part("downstream", f"calls to {peer.name}", peer, serving_s, se_s * serving_s / total_s),
         _part("network", f"between here and {peer.name}", peer, total_s - serving_s, se_s * (1 - serving_s / total_s)),
     )
+
+
+def http_shares(evidence: Evidence) -> list[tuple[Peer, float]]:
+    """The services called over HTTP with each one's share of the time that answers were awaited.
+
+    Empty when nobody is called, or when several are and the kernel did not say which of them was awaited.
+    """
+    peers = [peer for peer in (evidence.sockets.peers if evidence.sockets else ()) if peer.kind == "http"]
+    if len(peers) == 1:
+        return [(peers[0], 1.0)]
+    awaited = sum(peer.asked_mean or 0.0 for peer in peers)
+    if awaited <= 0 or any(peer.asked_mean is None for peer in peers):
+        return []
+    return [(peer, (peer.asked_mean or 0.0) / awaited) for peer in peers if peer.asked_mean]
 
 
 def only_http_peer(evidence: Evidence) -> Peer | None:
