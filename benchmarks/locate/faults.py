@@ -173,16 +173,19 @@ def faulty_case(system: System, kind: str, cause: str, sigmas: float, rng: rando
     ]
     causes = [cause]
     if kind == "two causes":
-        others = [name for name in suitable(system) if name != cause]
+        others = [name for name in suitable(system) if name != cause and name in window]
         causes.append(rng.choice(others))
     if kind == "more traffic":
         for counts, _ in window.values():
             counts[1:] = [round(count * 1.5) for count in counts[1:]]
     wanted = sigmas * spread / len(causes)
+    touched: set[str] = set()
     for one in causes:
-        if not _travel(system, calls, window, one, wanted, shape, rng):
+        reached = _travel(system, calls, window, one, wanted, shape, rng)
+        if not reached:
             return None
-    added = _disturb(system, kind, cause, calls, window, shape, rng)
+        touched |= reached
+    added = _disturb(system, kind, cause, calls, window, shape, touched, rng)
     if added is None:
         return None
     cells = {name: Node(tuple(counts), tuple(costs)) for name, (counts, costs) in window.items()}
@@ -204,8 +207,8 @@ Window = dict[str, tuple[list[float], list[float | None]]]
 
 def _travel(
     system: System, calls: Calls, window: Window, cause: str, wanted: float, shape: list[float], rng: random.Random
-) -> bool:
-    """Adds the excess at `cause` and at all who wait for it, so that the target rises by `wanted` at the worst."""
+) -> set[str]:
+    """The nodes to which it added the excess at `cause` and at all who wait for it (none: impossible), so that the target rises by `wanted` at the worst."""
     factor = {cause: 1.0}  # part of the cause's excess seconds that a node gets
     blur: dict[str, float] = {}
     order = _callees_first(calls, window)
@@ -220,7 +223,7 @@ def _travel(
             if name != callee:
                 factor[name] = factor.get(name, 0.0) + lost * factor[callee] * shares[name] / sum(shares.values())
     if not factor.get(system.target):
-        return False
+        return set()
     served = max(window[system.target][0][1:])
     needed = wanted * served / factor[system.target]
     share_of_all = 0.9 if system.metric == "availability" else math.inf
@@ -230,9 +233,9 @@ def _travel(
             if height and count and cost is not None:
                 extra = needed * part * height / count * math.exp(rng.gauss(0, 0.1))
                 if name == cause and extra > (share_of_all if system.metric == "availability" else 30.0):
-                    return False
+                    return set()
                 window[name][1][step] = min(cost + extra, 1.0) if system.metric == "availability" else cost + extra
-    return True
+    return set(factor)
 
 
 def _callees_first(calls: Calls, window: Window) -> list[str]:
@@ -253,7 +256,8 @@ def _callees_first(calls: Calls, window: Window) -> list[str]:
 
 
 def _disturb(
-    system: System, kind: str, cause: str, calls: Calls, window: Window, shape: list[float], rng: random.Random
+    system: System, kind: str, cause: str, calls: Calls, window: Window, shape: list[float], touched: set[str],
+    rng: random.Random
 ) -> bool | None:
     """What comes on top of the plain fault. None: this kind is impossible at this node."""
     usual = system.nodes
@@ -299,7 +303,7 @@ def _disturb(
             if caller != system.target and caller not in calls.get(callee, ()) and not calls.get(caller):
                 calls.setdefault(caller, []).append(callee)
     elif kind == "flapping":
-        rare = [name for name in window if name != cause and sum(window[name][0]) < 100]
+        rare = [name for name in window if name not in touched and sum(window[name][0]) < 100]
         for name in rare[:3]:
             for step, cost in enumerate(window[name][1]):
                 everything = [value for value in usual[name].cost if value is not None]
