@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from unslow.commands import EXIT_CAUSES, EXIT_HEALTHY, Commands, command, progress, seconds
+from unslow.commands import EXIT_CANNOT_LOOK, EXIT_CAUSES, EXIT_HEALTHY, Commands, command, progress, seconds
 from unslow.commands.sources import add_access
 
 
@@ -104,4 +104,4 @@ def run(arguments: argparse.Namespace) -> int:
         print(msgspec.json.format(msgspec.json.encode(page), indent=2).decode())
     else:
         print(page.headline)
-    return EXIT_CAUSES if page.verdict == "slow" else EXIT_HEALTHY
+    return {"slow": EXIT_CAUSES, "healthy": EXIT_HEALTHY, "unknown": EXIT_CANNOT_LOOK}[page.verdict]

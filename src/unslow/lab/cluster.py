@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 import msgspec
 
@@ -24,13 +23,14 @@ from unslow.kube.errors import ApiError
 from unslow.kube.execute import execute
 from unslow.kube.logs import log_lines
 from unslow.lab.cluster_faults import CLUSTER_DNS, ClusterFault
-from unslow.lab.cluster_objects import FILES, Object, in_namespace, path, read
+from unslow.lab.cluster_objects import FILES, PART_OF, Object, in_namespace, path, read
 
 MANAGER = "unslow-lab"
 READY_S = 240.0
 GONE_S = 90.0
 POLL_S = 1.0
 NAMESPACE = "ai-coding-bench"
+IMAGES = "lab/"
 ASIDE = {"/products": 0.05, "/health": 0.05}
 INDEX = "CREATE INDEX IF NOT EXISTS orders_by_customer ON orders (customer_id, created)"
 NO_INDEX = "DROP INDEX IF EXISTS orders_by_customer"
@@ -38,6 +38,7 @@ FILL_CACHE = (
     "import os,redis;c=redis.Redis.from_url(os.environ['REDIS_URL']);c.flushall();p=c.pipeline();"
     "[p.set(f'summary:{n}','{\"count\": 200, \"sum\": 97600}',ex=36000) for n in range(1,401)];p.execute()"
 )
+_NO_IMAGE = ("ErrImagePull", "ImagePullBackOff", "ErrImageNeverPull", "InvalidImageName")
 HEALTHY = ClusterFault(title="nothing is wrong", causes=())
 
 
@@ -55,7 +56,7 @@ class _Spec(msgspec.Struct, frozen=True):
 class _Meta(msgspec.Struct, frozen=True):
     name: str = ""
     generation: int = 0
-    uid: str = ""
+    labels: dict[str, str] | None = None
 
 
 class _Deployment(msgspec.Struct, frozen=True):
@@ -80,7 +81,7 @@ class ClusterLab:
     """`with ClusterLab() as lab: lab.switch(fault)`; everything is gone afterwards.
 
     `enter` is the command that runs another one inside a node, for the faults of the network; without it those are
-    `CannotLook`. `keep` leaves the shop (not the fault) for the next run.
+    `CannotLook`. `images`: what stands before the names of the shop's images. `keep` leaves the shop (not the fault) for the next run.
     """
 
     def __init__(
@@ -90,19 +91,21 @@ class ClusterLab:
         context: str = "",
         namespace: str = NAMESPACE,
         enter: str = "",
+        images: str = IMAGES,
         keep: bool = False,
         progress: Callable[[str], None] = lambda text: None,
     ) -> None:
         self.namespace = namespace
         self.client = Client(load(kubeconfig, context, namespace))
         self._enter = shlex.split(enter)
+        self._images = images
         self._keep = keep
         self._progress = progress
         self._shop = in_namespace(read(*FILES), namespace)
         self._visitors = in_namespace(read("visitors"), namespace)[0]
         self._applied: list[Object] = []
         self._rules: list[list[str]] = []
-        self._visitors_path = ""
+        self._made = False
 
     def __enter__(self) -> ClusterLab:
         try:
@@ -151,9 +154,9 @@ class ClusterLab:
         }
         words = [f"{route}={rate:g}" for route, rate in rates.items()]
         container = job["spec"]["template"]["spec"]["containers"][0]
+        container["image"] = container["image"].replace(IMAGES, self._images, 1)
         container["command"] = [*container["command"][:4], *words]
         self._create(job)
-        self._visitors_path = path(job)
 
     def seen(self, route: str, since_s: float) -> tuple[float, int, int]:
         """What the visitors saw since then: mean in ms of those answered, their number, and how many failed."""
@@ -175,8 +178,10 @@ class ClusterLab:
     def close(self) -> None:
         """Removes the shop, and waits until it is gone; with `keep` only the fault."""
         try:
-            self._stop_visitors()
             self._remove_rules()
+            if not self._made:
+                return
+            self._stop_visitors()
             if self._keep:
                 self._restore()
                 return
@@ -189,16 +194,17 @@ class ClusterLab:
             self.client.close()
 
     def _refuse_foreign(self) -> None:
-        """A namespace of that name that is not ours is left alone."""
+        """A namespace that we did not make is left alone: at the end ours is removed with all that is in it."""
         try:
-            pods = self.client.items(f"/api/v1/namespaces/{self.namespace}/pods", Pod)
-            foreign = [one.metadata.name for one in pods if not _is_ours(one)]
+            found = self.client.get(f"/api/v1/namespaces/{self.namespace}", _Any).metadata
         except ApiError as error:
+            if error.code == 404:
+                self._made = True
+                return
             raise CannotLook(error.missing, error.remedy) from error
-        if foreign:
-            raise CannotLook(
-                f"namespace {self.namespace} has pods of others: {', '.join(foreign[:3])}", "give another --namespace"
-            )
+        if (found.labels or {}).get(PART_OF) != "shop":
+            raise CannotLook(f"namespace {self.namespace} is not the shop's own", "give another --namespace")
+        self._made = True
 
     def _restore(self) -> None:
         self._stop_visitors()
@@ -213,7 +219,10 @@ class ClusterLab:
     def _apply(self, objects: Sequence[Object]) -> None:
         address = self._dns_address() if any(CLUSTER_DNS in str(found) for found in objects) else ""
         for found in objects:
-            body = msgspec.json.decode(msgspec.json.encode(found).replace(CLUSTER_DNS.encode(), address.encode()))
+            text = msgspec.json.encode(found).replace(CLUSTER_DNS.encode(), address.encode())
+            body = msgspec.json.decode(
+                text.replace(b'"image":"' + IMAGES.encode(), b'"image":"' + self._images.encode())
+            )
             self.client.patch(
                 path(found),
                 body,
@@ -251,7 +260,19 @@ class ClusterLab:
     def _wait(self, seconds: float) -> None:
         self._progress("waiting until the shop is ready")
         paths = [path(found) for found in self._applied if found["kind"] == "Deployment"]
-        self._until(seconds, lambda: all(self._deployment(one).is_rolled_out for one in paths), "the shop's pods")
+        self._until(seconds, lambda: self._is_rolled_out(paths), "the shop's pods")
+
+    def _is_rolled_out(self, paths: Sequence[str]) -> bool:
+        if all(self._deployment(one).is_rolled_out for one in paths):
+            return True
+        for pod in self.client.items(f"/api/v1/namespaces/{self.namespace}/pods", Pod):
+            for one in pod.status.container_statuses or ():
+                if one.state.waiting is not None and one.state.waiting.reason in _NO_IMAGE:
+                    raise CannotLook(
+                        f"the cluster has no image for container {one.name}",
+                        "build the Dockerfiles of deploy/lab and push them where the nodes can pull them: --images PREFIX",
+                    )
+        return False
 
     def _is_gone(self, where: str) -> bool:
         try:
@@ -310,8 +331,3 @@ class ClusterLab:
     def _remove_rules(self) -> None:
         while self._rules:
             subprocess.run([*self._enter, "iptables", "-D", *self._rules.pop()], check=False)
-
-
-def _is_ours(pod: Pod) -> bool:
-    labels: dict[str, Any] = dict(pod.metadata.labels or {})
-    return labels.get("app.kubernetes.io/part-of") == "shop" or str(labels.get("app", "")).startswith("unslow-")

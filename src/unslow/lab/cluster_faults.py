@@ -154,9 +154,9 @@ def lossy(addresses: list[str]) -> list[list[str]]:
 
 
 def unanswered(addresses: list[str]) -> list[list[str]]:
-    """Two of five questions for the one name are lost."""
+    """One of eight questions for the one name is lost."""
     name = ["-m", "string", "--algo", "bm", "--hex-string", "|08|payments"]
-    chance = ["-m", "statistic", "--mode", "random", "--probability", "0.4"]
+    chance = ["-m", "statistic", "--mode", "random", "--probability", "0.12"]
     return [["FORWARD", "-s", ip, "-p", "udp", "--dport", "53", *name, *chance, "-j", "DROP"] for ip in addresses]
 
 
