@@ -3,10 +3,11 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from tests.checks.cluster import WINDOW
+from tests.checks.cluster import WINDOW, pod, pods
 from tests.checks.verbs import account, finds, is_clear, line, peer, sockets
 from unslow.checks import all_checks
 from unslow.evidence.cluster import Cni, Network, NodeNetwork
+from unslow.evidence.packets import Packets
 from unslow.finding import Skipped
 
 ON_THE_WAY = account(line("network", "between here and billing", 60.0))
@@ -49,6 +50,18 @@ def test_a_larger_instance_only_with_milliseconds_and_an_exceeded_allowance() ->
         "larger instance" in step
         for step in finds("network_retransmits", network=exceeded, window=WINDOW, account=account()).next_steps
     )
+
+
+def test_counters_of_the_pod_that_was_looked_into() -> None:
+    # 1200 requests in 60 s; 60 openings of a second and 60 timeouts of 200 ms: 60 ms a request.
+    seen = Packets(seconds=60.0, segments_out=9000, retransmitted=400, opening_retransmitted=60, timeouts=120)
+    waits = account(line("downstream", "calls to billing", 80.0))
+    inside = pods(pod("a"), looked_into="a")
+    found = finds("network_retransmits", 60.0, window=WINDOW, pods=inside, packets=seen, account=waits)
+    assert found.place == "pod a"
+    is_clear("network_retransmits", window=WINDOW, pods=pods(pod("a")), packets=seen, sockets=sockets(), account=waits)
+    shared = pods(pod("a", host_network=True), looked_into="a")
+    is_clear("network_retransmits", window=WINDOW, pods=shared, packets=seen, sockets=sockets(), account=waits)
 
 
 def test_the_targets_own_connections() -> None:

@@ -113,3 +113,10 @@ def test_a_window_is_half_open() -> None:
     assert counter.within(WINDOW) == 2
     assert readings.mean(WINDOW) == 2.0
     assert Readings().mean(WINDOW) is None
+
+
+def test_retransmits_before_a_new_connection_was_first_seen_count() -> None:
+    flow = Flow(caller=True)
+    flow.living([], 1000.0)
+    flow.living([alive(1, 0, 0, retransmits=1)], 1000.5)
+    assert flow.retransmits.within(WINDOW) == 1

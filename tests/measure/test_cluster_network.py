@@ -29,6 +29,11 @@ def test_timeouts_of_a_node_are_not_those_of_the_requests() -> None:
     assert timeout_s_per_request([pod], 0.0) is None
 
 
+def test_a_timeout_of_opening_costs_a_second() -> None:
+    pod = NodeNetwork(name="p", scope="pod", timeouts=50, opening_retransmitted=10)
+    assert timeout_s_per_request([pod], 100.0) == pytest.approx((40 * 0.2 + 10 * 1.0) / 100)
+
+
 def test_the_connection_table() -> None:
     assert conntrack_ratio(NodeNetwork(name="n", conntrack_count=9, conntrack_max=10)) == 0.9
     assert conntrack_ratio(NodeNetwork(name="n", conntrack_count=9)) is None

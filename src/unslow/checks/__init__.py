@@ -26,6 +26,7 @@ REMEDIES = {
     "requests": "let unslow send requests to the target",
     "timers": "expose a Prometheus page with a request duration histogram",
     "sockets": "run unslow on the machine that serves the URL",
+    "packets": "run unslow on the machine that serves the URL, as the same user or as root",
     "server": "run unslow on the machine that serves the URL, as the same user or as root",
     "cpu": "run unslow on the machine that serves the URL",
     "memory": "run unslow on the machine that serves the URL, as the same user or as root",

@@ -8,7 +8,8 @@ Reference   TcpRetransSegs over TcpOutSegs; a timeout costs at least 200 ms, a l
 
 from __future__ import annotations
 
-from unslow.evidence.cluster import Cni, Network, NodeNetwork
+from unslow.evidence.cluster import Cni, Network, NodeNetwork, Pods
+from unslow.evidence.packets import Packets
 from unslow.evidence.sockets import Peer, Sockets
 from unslow.evidence.window import Window
 from unslow.finding import Clear, Finding, Skipped
@@ -32,16 +33,36 @@ TOUCHED = ("network", "queue", "db query", "downstream", "cache", "client", "db 
 def check(
     window: Window,
     network: Network | None = None,
+    pods: Pods | None = None,
+    packets: Packets | None = None,
     sockets: Sockets | None = None,
     cni: Cni | None = None,
     account: Account | None = None,
 ) -> Finding | Clear | Skipped:
-    of_nodes = _by_counters(network, window, cni, account) if network else None
+    parts = (*(network.parts if network else ()), *_of_pod(pods, packets))
+    of_nodes = _by_counters(Network(parts=parts), window, cni, account) if parts else None
     if isinstance(of_nodes, Finding):
         return of_nodes
     if sockets is None:
         return of_nodes or Skipped("sockets")
     return _by_connections(sockets, window, cni, account)
+
+
+def _of_pod(pods: Pods | None, packets: Packets | None) -> tuple[NodeNetwork, ...]:
+    """Counters of the namespace of the pod that was looked into; a machine's would be everybody's."""
+    own = next((pod for pod in pods.live if pod.name == pods.looked_into), None) if pods else None
+    if own is None or own.host_network or packets is None:
+        return ()
+    return (
+        NodeNetwork(
+            name=own.name,
+            scope="pod",
+            segments_out=packets.segments_out,
+            retransmitted=packets.retransmitted,
+            timeouts=packets.timeouts,
+            opening_retransmitted=packets.opening_retransmitted,
+        ),
+    )
 
 
 def _by_connections(sockets: Sockets, window: Window, cni: Cni | None, account: Account | None) -> Finding | Clear:

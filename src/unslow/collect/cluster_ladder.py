@@ -18,7 +18,7 @@ from unslow.errors import Unavailable
 from unslow.kube import core
 from unslow.kube.access import Permission, may
 
-INSIDE = ("server", "requests", "sockets", "cpu", "memory", "timers", "profile", "deploys")
+INSIDE = ("server", "requests", "sockets", "packets", "cpu", "memory", "timers", "profile", "deploys")
 """Sections that a look from inside fills."""
 
 

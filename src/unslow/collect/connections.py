@@ -72,6 +72,7 @@ class Flow:
                 retransmits = info.retransmits if info else 0
                 self._seen[key] = _Seen(at_s, at_s, segs_in, served, retransmits)
                 if not first:
+                    self.retransmits.add(at_s, retransmits)
                     self.opened.add(at_s, 1)
                     self.requests.add(at_s, served)
                 continue

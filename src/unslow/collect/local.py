@@ -29,6 +29,7 @@ from unslow.collect.metrics_page import MetricsPage
 from unslow.collect.netlink import SockDiag
 from unslow.collect.otlp import OtlpReceiver
 from unslow.collect.pace import Pace
+from unslow.collect.packets import PacketReader
 from unslow.collect.peers import PeerReader
 from unslow.collect.postgres import PostgresReader
 from unslow.collect.profiler import record
@@ -58,6 +59,8 @@ GLANCES_PER_S = 25.0
 """Readings a second in the short look at what the application talks to."""
 SCRAPES = 5
 GLANCE_S = 0.6
+NEEDS_PROCESSES = ("server", "peers", "cpu", "memory", "profile", "deploys")
+"""What can only be read of processes that we may see."""
 """Long enough to see whom busy workers talk to."""
 LOOK_BACK_S = 3 * 3600.0
 """How far a time-series store is asked back for the time before."""
@@ -83,20 +86,18 @@ class _Look:
 
     def evidence(self) -> Evidence:
         url = self._looking.target
-        found = self._attempts.run("discovery", "kernel", lambda: discovery.find(url), doing=f"who serves {url}?")
-        if found is None:
-            probe = self._attempts.probes[-1]
-            raise CannotLook(probe.missing, probe.remedy)
-        self._fill("server", "process", lambda: servers.server(found))
+        found = self._found(url)
+        if found.workers:
+            self._fill("server", "process", lambda: servers.server(found))
         prober = Prober(url, headers=self._looking.headers, rate_per_s=self._looking.rate_per_s)
         prober.start()
         try:
             window = self._latency_window(found, prober)
-            if self._looking.use_profile:
+            if self._looking.use_profile and found.workers:
                 self._fill(
                     "profile", "process", lambda: self._profile(found, prober), doing="sampling the workers' stacks"
                 )
-            else:
+            elif found.workers:
                 self._attempts.skip("profile", "process", "switched off", "leave out --no-profile")
         finally:
             prober.stop()
@@ -108,6 +109,21 @@ class _Look:
             **self._sections,  # type: ignore[arg-type]
         )
         return msgspec.structs.replace(evidence, items=items(evidence))
+
+    def _found(self, url: str) -> Found:
+        """Who serves the URL; processes of somebody else are looked at from outside only."""
+        try:
+            found = self._attempts.run("discovery", "kernel", lambda: discovery.find(url), doing=f"who serves {url}?")
+        except discovery.Hidden as hidden:
+            if hidden.found is None:
+                raise
+            for name in NEEDS_PROCESSES:
+                self._attempts.skip(name, "process", hidden.message, hidden.remedy)
+            return hidden.found
+        if found is None:
+            probe = self._attempts.probes[-1]
+            raise CannotLook(probe.missing, probe.remedy)
+        return found
 
     def _fill(self, section: str, rung: str, collect: Callable[[], object], *, doing: str = "") -> None:
         value = self._attempts.run(section, rung, collect, doing=doing)
@@ -145,11 +161,14 @@ class _Look:
         makers: dict[str, tuple[str, Callable[[], Reader]]] = {
             "sockets": ("kernel", lambda: SocketReader(found, table)),
             "peers": ("kernel", lambda: PeerReader(found, table)),
+            "packets": ("kernel", lambda: PacketReader(found)),
             "cpu": ("kernel", lambda: CpuReader(found, server if isinstance(server, Server) else None)),
             "memory": ("process", lambda: MemoryReader(found)),
         }
         opened = {}
         for section, (rung, make) in makers.items():
+            if section in NEEDS_PROCESSES and not found.workers:
+                continue
             reader = self._attempts.run(section, rung, make, doing=f"opening the {section} reader")
             if reader is not None:
                 closing.callback(reader.close)
@@ -208,7 +227,7 @@ class _Look:
                 time.sleep(1.0 / GLANCES_PER_S)
             peers = self._attempts.run("peers", "kernel", partial(reader.result, glance))
             observed = [(peer.kind, peer.address) for peer in peers] if isinstance(peers, tuple) else []
-        return candidates((found.master, *found.workers[:1]), observed, given)
+        return candidates((found.master, *found.workers[:1]) if found.workers else (), observed, given)
 
     def _wait_out(
         self,
@@ -269,7 +288,8 @@ class _Look:
 
     def _afterwards(self, found: Found, window: Window) -> None:
         looking = self._looking
-        self._fill("deploys", "process", lambda: deploys.deploys(found))
+        if found.workers:
+            self._fill("deploys", "process", lambda: deploys.deploys(found))
         self._fill(
             "slow_log", "log", lambda: SlowLogReader(looking.logs, found.workers).read(window), doing="reading logs"
         )

@@ -14,6 +14,7 @@ from unslow.evidence.cluster import Cluster
 from unslow.evidence.cpu import Cpu, Memory
 from unslow.evidence.deploys import Deploys
 from unslow.evidence.logs import SlowLog
+from unslow.evidence.packets import Packets
 from unslow.evidence.probe import Item, Probe
 from unslow.evidence.profile import Profile
 from unslow.evidence.queries import Queries
@@ -36,6 +37,7 @@ class Evidence(msgspec.Struct, frozen=True, kw_only=True):
     requests: Requests | None = None
     timers: Timers | None = None
     sockets: Sockets | None = None
+    packets: Packets | None = None
     server: Server | None = None
     cpu: Cpu | None = None
     memory: Memory | None = None

@@ -39,7 +39,9 @@ def timeout_s_per_request(parts: Iterable[NodeNetwork], requests: float) -> floa
     own = [part for part in parts if part.scope == "pod" and part.timeouts is not None]
     if not own or requests <= 0:
         return None
-    return sum(part.timeouts or 0 for part in own) * RTO_S / requests
+    opening = sum(min(part.opening_retransmitted, part.timeouts or 0) for part in own)
+    timeouts = sum(part.timeouts or 0 for part in own)
+    return (opening * SYN_RTO_S + (timeouts - opening) * RTO_S) / requests
 
 
 def conntrack_ratio(part: NodeNetwork) -> float | None:

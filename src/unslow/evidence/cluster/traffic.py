@@ -115,6 +115,8 @@ class NodeNetwork(msgspec.Struct, frozen=True, kw_only=True):
     retransmitted: int | None = None
     timeouts: int | None = None
     """Retransmission timeouts: each costs at least 200 ms."""
+    opening_retransmitted: int = 0
+    """Of the timeouts, those of packets that open a connection: each costs at least a second."""
     drops: int | None = None
     """Packets dropped at its interfaces, both directions."""
     conntrack_count: int | None = None
