@@ -15,6 +15,7 @@ def write_replicas(data: Path, out: Path, spans: int) -> int:
     if not files:
         raise SystemExit(f"no trace CSV below {data}")
     with duckdb.connect(config={"memory_limit": "4GB", "threads": "2"}) as db:
+        db.execute("SET enable_progress_bar = false")
         db.execute(
             """CREATE TABLE seed AS SELECT TraceID trace_id, SpanID span_id, nullif(ParentID, 'root') parent,
                  regexp_replace(PodName, '-[a-z0-9]+-[a-z0-9]+$', '') service, OperationName name,

@@ -13,8 +13,8 @@ from unslow.spans.forest import KIDS, LEAF, SPANS, Part, count, waited_for
 
 DEEPEST = 1_000
 COVERED, CUT, USED = "unslow_covered", "unslow_cut", "unslow_used"
-"""Tables. covered: (s, cov, contested) nanoseconds of each head that its children cover. cut: spans that are not
-wholly on the path, with the interval from `lo` to `hi` that is, if `ison`. used: (s, taken) nanoseconds of each walked
+"""Tables. covered: (s, t, o, d, sd, cov, contested) nanoseconds of each head that its children cover. cut: spans not
+wholly on the path, with the interval from `lo` to `hi` that is, if `ison`. used: (s, t, o, d, sd, taken) nanoseconds of each walked
 span that its chosen children have.
 """
 
@@ -36,11 +36,11 @@ def cover(part: Part) -> None:
     session = part.session
     session.create(
         COVERED,
-        f"""SELECT p AS s, CAST(sum(CASE WHEN hi <= lo OR hi <= prev THEN 0 WHEN prev > lo THEN hi - prev ELSE hi - lo END)
+        f"""SELECT p AS s, max(t) AS t, max(po) AS o, max(pd) AS d, CAST(sum(d) AS BIGINT) AS sd, CAST(sum(CASE WHEN hi <= lo OR hi <= prev THEN 0 WHEN prev > lo THEN hi - prev ELSE hi - lo END)
               AS BIGINT) AS cov, max(CASE WHEN (lo < hi AND lo <= prev) OR w = 0 THEN 1 ELSE 0 END) AS contested
-            FROM (SELECT p, lo, hi, w, coalesce(max(hi) OVER (PARTITION BY p ORDER BY lo
+            FROM (SELECT p, t, po, pd, d, lo, hi, w, coalesce(max(hi) OVER (PARTITION BY p ORDER BY lo
                     ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS prev
-                  FROM (SELECT p, w, {_LO} AS lo, {_HI} AS hi FROM {KIDS}) one) two GROUP BY p""",
+                  FROM (SELECT p, t, po, pd, d, w, {_LO} AS lo, {_HI} AS hi FROM {KIDS}) one) two GROUP BY p""",
     )
 
 
@@ -56,7 +56,11 @@ def walk(part: Part) -> bool:
             FROM {KIDS} WHERE p IN (SELECT s FROM {COVERED} WHERE contested = 1)""",
     )
     _decide(part)
-    session.create(USED, f"SELECT s, cov AS taken FROM {COVERED} WHERE contested = 0 UNION ALL {_TAKEN}")
+    session.create(
+        USED,
+        f"""SELECT one.s AS s, t, o, d, sd, coalesce(taken, cov) AS taken
+            FROM {COVERED} one LEFT JOIN ({_TAKEN}) two ON one.s = two.s""",
+    )
     alone = "CASE WHEN hi < lo OR (hi = lo AND d > 0) THEN 0 ELSE 1 END"
     session.create(
         CUT,
@@ -64,7 +68,7 @@ def walk(part: Part) -> bool:
             FROM (SELECT *, {_LO} AS lo, {_HI} AS hi FROM {KIDS} WHERE a < pa OR a + d > pa + pd) one
             JOIN (SELECT s AS alone FROM {COVERED} WHERE contested = 0) other ON one.p = other.alone""",
     )
-    session.create(_FRONT, f"SELECT s, o, lo, hi, ison FROM {CUT} WHERE f <> {LEAF}")
+    session.create(_FRONT, f"SELECT s, t, o, d, sd, lo, hi, ison FROM {CUT} WHERE f <> {LEAF}")
     waited, joined = waited_for(part, "front", "kid")
     for _ in range(DEEPEST):
         if not count(session, _FRONT):
@@ -78,10 +82,12 @@ def walk(part: Part) -> bool:
         )
         _decide(part)
         session.remove(USED, "s", f"SELECT s FROM {_FRONT}")
-        session.append(USED, _TAKEN)
+        session.append(
+            USED, f"SELECT one.s AS s, t, o, d, sd, taken FROM {_FRONT} one JOIN ({_TAKEN}) two ON one.s = two.s"
+        )
         session.remove(CUT, "s", f"SELECT s FROM {_NEW}")
         session.append(CUT, f"SELECT {_STATE} FROM {_NEW} WHERE {_DIRTY}")
-        session.create(_FRONT, f"SELECT s, o, lo, hi, ison FROM {_NEW} WHERE ({_CHANGED}) AND f <> {LEAF}")
+        session.create(_FRONT, f"SELECT s, t, o, d, sd, lo, hi, ison FROM {_NEW} WHERE ({_CHANGED}) AND f <> {LEAF}")
     return False
 
 
@@ -115,7 +121,10 @@ def _decide(part: Part) -> None:
 
 def _choose(part: Part) -> None:
     """The table `chosen`: of siblings beside one another, those that the answer waited for."""
-    session, contest, tied, texts = part.session, "unslow_contest", "unslow_tied", "unslow_texts"
+    session, contest, tied, texts, placed = (
+        part.session,
+        *(f"unslow_{name}" for name in ("contest", "tied", "texts", "placed")),
+    )
     session.create(
         contest,
         f"""SELECT s, up, a, lo, hi, phi FROM {_STEP}
@@ -131,10 +140,16 @@ def _choose(part: Part) -> None:
         session.create(texts, records.span_texts(session.dialect, part.source, part.where, tied))
         joined, sid = f"LEFT JOIN {texts} texts ON one.s = texts.s", "coalesce(sid, '')"
     dialect = session.dialect
+    # The first to be met is always taken, and of two that lie beside one another nothing else is.
+    session.create(
+        placed,
+        f"""SELECT up, phi + 1 AS reached, a, lo, hi, one.s AS s, {sid} AS sid,
+            row_number() OVER (PARTITION BY up ORDER BY hi DESC, a, {sid}) AS place, count(*) OVER (PARTITION BY up) AS n
+            FROM {contest} one {joined}""",
+    )
     session.create(
         _CHOSEN,
-        f"""SELECT {dialect.each} AS pick FROM (SELECT {dialect.taken} AS taken FROM
-              (SELECT up, reached, {dialect.kids} AS kids FROM
-                (SELECT up, phi + 1 AS reached, a, lo, hi, one.s AS s, {sid} AS sid FROM {contest} one {joined}) two
-               GROUP BY up, reached) three) four""",
+        f"""SELECT s AS pick FROM {placed} WHERE n = 2 AND place = 1
+            UNION ALL SELECT {dialect.each} AS pick FROM (SELECT {dialect.taken} AS taken FROM
+              (SELECT up, reached, {dialect.kids} AS kids FROM {placed} WHERE n <> 2 GROUP BY up, reached) two) three""",
     )

@@ -62,6 +62,7 @@ class DuckSession:
             config["temp_directory"] = folder
         self._error = duckdb.Error
         self._connection = duckdb.connect(config=config)
+        self._connection.execute("SET enable_progress_bar = false")  # it would go to standard output
 
     def create(self, name: str, select: str) -> None:
         self._execute(f"CREATE OR REPLACE TEMP TABLE {name} AS {select}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from unslow.spans.forest import HEADS, KIDS, OPERATIONS, SPANS
+from unslow.spans.forest import KIDS, LEAF, OPERATIONS, SPANS
 from unslow.spans.paths import COVERED, CUT, USED
 from unslow.spans.session import Session
 
@@ -44,17 +44,14 @@ def _shares() -> str:
         CAST(sum(d - sd) AS BIGINT) AS path,
         CAST(sum(CASE WHEN p IS NULL THEN 1 ELSE 0 END) AS BIGINT) AS entries
         FROM {SPANS} one LEFT JOIN {CLASSES} class ON one.t = class.t GROUP BY 1, 2"""
-    covered = f"""SELECT coalesce(c, {OTHER}) AS c, o, 0 AS calls, CAST(sum(sd - coalesce(cov, 0)) AS BIGINT) AS own,
-        0 AS path, 0 AS entries
-        FROM {HEADS} head LEFT JOIN {COVERED} cover ON head.s = cover.s
-        LEFT JOIN {CLASSES} class ON head.t = class.t GROUP BY 1, 2"""
-    walked = f"""SELECT coalesce(c, {OTHER}) AS c, o, 0 AS calls, 0 AS own, CAST(sum(
-          CASE WHEN ison = 0 THEN 0 ELSE hi - lo - coalesce(taken, sd) END - (d - sd)) AS BIGINT) AS path,
-        0 AS entries
-        FROM (SELECT s, t, o, d, sd, lo, hi, ison FROM {CUT}
-              UNION ALL SELECT s, t, o, d, sd, a AS lo, a + d AS hi, 1 AS ison FROM {HEADS}
-              WHERE s NOT IN (SELECT s FROM {CUT})) one
-        LEFT JOIN {USED} used ON one.s = used.s LEFT JOIN {CLASSES} class ON one.t = class.t GROUP BY 1, 2"""
+    covered = f"""SELECT coalesce(c, {OTHER}) AS c, o, 0 AS calls, CAST(sum(sd - cov) AS BIGINT) AS own,
+        0 AS path, 0 AS entries FROM {COVERED} one LEFT JOIN {CLASSES} class ON one.t = class.t GROUP BY 1, 2"""
+    walked = f"""SELECT coalesce(c, {OTHER}) AS c, o, 0 AS calls, 0 AS own, CAST(sum(extra) AS BIGINT) AS path, 0 AS entries
+        FROM (SELECT one.t AS t, one.o AS o, coalesce(hi - lo, one.d) - taken - (one.d - one.sd) AS extra
+                FROM {USED} one LEFT JOIN {CUT} cut ON one.s = cut.s
+              UNION ALL SELECT t, o, CASE WHEN ison = 1 THEN hi - lo ELSE 0 END - (d - sd) AS extra
+                FROM {CUT} WHERE ison = 0 OR f = {LEAF}) two
+        LEFT JOIN {CLASSES} class ON two.t = class.t GROUP BY 1, 2"""
     return f"{plain} UNION ALL {covered} UNION ALL {walked}"
 
 

@@ -58,6 +58,7 @@ def write_parquet(spans: Iterable[Span], path: Path) -> int:
             written += len(batch)
             file.write(encoder.encode_lines(batch))
         with duckdb.connect(config={"autoinstall_known_extensions": "false"}) as connection:
+            connection.execute("SET enable_progress_bar = false")  # it would go to standard output
             connection.execute(
                 f"COPY (SELECT {', '.join(COLUMNS)} FROM read_json(?, format='newline_delimited', columns={COLUMNS!r}))"
                 f" TO {quoted(str(path))} (FORMAT parquet, COMPRESSION zstd)",
