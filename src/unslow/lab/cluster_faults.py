@@ -153,10 +153,16 @@ def lossy(addresses: list[str]) -> list[list[str]]:
     return [["FORWARD", way, ip, "-p", "tcp", *chance, "-j", "DROP"] for ip in addresses for way in ("-s", "-d")]
 
 
+def impatient_names(objects: list[Object]) -> None:
+    """A second instead of five until the question is asked again."""
+    pods = named(objects, "Deployment", "orders")["spec"]["template"]["spec"]
+    pods["dnsConfig"] = {"options": [{"name": "timeout", "value": "1"}, {"name": "attempts", "value": "4"}]}
+
+
 def unanswered(addresses: list[str]) -> list[list[str]]:
-    """One of eight questions for the one name is lost."""
+    """One of four questions for the one name is lost."""
     name = ["-m", "string", "--algo", "bm", "--hex-string", "|08|payments"]
-    chance = ["-m", "statistic", "--mode", "random", "--probability", "0.12"]
+    chance = ["-m", "statistic", "--mode", "random", "--probability", "0.25"]
     return [["FORWARD", "-s", ip, "-p", "udp", "--dport", "53", *name, *chance, "-j", "DROP"] for ip in addresses]
 
 
@@ -173,7 +179,12 @@ CLUSTER_FAULTS: dict[str, ClusterFault] = {
         title="one pod of three has a slow way to payments", causes=("one_slow_pod",), edit=one_slow, rate=12.0
     ),
     "dns_one_name": ClusterFault(
-        title="questions for one name are lost", causes=("dns_latency",), rules=unanswered, rules_for="orders", rate=5.0
+        title="questions for one name are lost",
+        causes=("dns_latency",),
+        edit=impatient_names,
+        rules=unanswered,
+        rules_for="orders",
+        rate=5.0,
     ),
     "packet_loss": ClusterFault(
         title="packets to and from payments are lost",
@@ -200,7 +211,7 @@ CLUSTER_FAULTS: dict[str, ClusterFault] = {
         settle_s=40.0,
     ),
     "neighbour": ClusterFault(
-        title="another pod takes the node's cores", causes=("noisy_neighbour",), edit=busy_neighbour, settle_s=25.0
+        title="another pod takes the node's cores", causes=("noisy_neighbour",), edit=busy_neighbour, settle_s=45.0
     ),
     "cold_start": ClusterFault(
         title="a version that takes a minute to start", causes=("slow_cold_start",), edit=slow_start, ready=False
