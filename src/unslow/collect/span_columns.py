@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 
 from unslow.errors import BadInput, BadUsage
 from unslow.spans.session import DuckSession
-from unslow.spans.view import quoted
+from unslow.spans.view import COLUMNS, quoted
 
 UNITS = {"ns": 1, "us": 1_000, "ms": 1_000_000, "s": 1_000_000_000}
 KNOWN = {
@@ -34,6 +33,7 @@ KNOWN = {
     "status": ("status", "statuscode", "status_code"),
 }
 """What a map may name, and the columns that need no map (case does not matter). `start_at`: a timestamp."""
+_WHOLE = ("BIGINT", "INTEGER", "UBIGINT", "UINTEGER")
 _NEEDED = ("trace_id", "span_id", "service", "name")
 _FORM = "map them: --columns trace_id=TraceID,span_id=SpanID,service=PodName,start_us=Begin,duration_ms=Took"
 
@@ -50,6 +50,8 @@ def parsed(text: str) -> dict[str, str]:
 def mapping(session: DuckSession, files: Sequence[str], given: Mapping[str, str]) -> str:
     """The select list that makes the canonical columns of Parquet files. BadInput when some cannot be made."""
     there = _columns(session, f"read_parquet({_list(files)}, union_by_name=true)")
+    if not given and all(there.get(name) == kind for name, kind in COLUMNS.items() if name != "attributes"):
+        return "*"
     return select_list(there, given, files[0])
 
 
@@ -59,18 +61,21 @@ def csv_source(session: DuckSession, file: str, given: Mapping[str, str]) -> str
     return f"SELECT {select_list(_columns(session, reader), given, file)} FROM {reader}"
 
 
-def select_list(there: Sequence[str], given: Mapping[str, str], file: str) -> str:
-    """SQL for the canonical columns out of those that are there."""
+def select_list(there: Mapping[str, str], given: Mapping[str, str], file: str) -> str:
+    """SQL for the canonical columns out of those that are there, by name and type."""
     lower = {column.lower(): column for column in there}
     found: dict[str, str] = {}
+    whole = {_name(column) for column, kind in there.items() if kind in _WHOLE}
     for name, aliases in KNOWN.items():
         for alias in (given[name],) if name in given else aliases:
             if alias.lower() in lower:
-                found.setdefault(name, '"' + lower[alias.lower()].replace('"', '""') + '"')
+                found.setdefault(name, _name(lower[alias.lower()]))
     for name, column in given.items():
         if name not in found:
             raise BadInput(f"{file} has no column {column!r}", f"it has {', '.join(there)[:300]}")
-    start, duration = _start(found), _duration(found)
+    start, end, duration = (_time(found, stem, whole) for stem in ("start", "end", "duration"))
+    if duration is None and start is not None and end is not None:
+        duration = f"({end} - {start})"
     missing = [name for name in _NEEDED if name not in found]
     if start is None:
         missing.append("start_ns")
@@ -94,30 +99,24 @@ def _word(column: str, prefix: str, words: Sequence[str], other: str) -> str:
     return f"CASE WHEN {bare} IN {tuple(words)!r} THEN {bare} ELSE '{other}' END"
 
 
-def _start(found: Mapping[str, str]) -> str | None:
-    return _time(found, "start")
-
-
-def _duration(found: Mapping[str, str]) -> str | None:
-    start, end = _time(found, "start"), _time(found, "end")
-    return _time(found, "duration") or (f"({end} - {start})" if start and end else None)
-
-
-def _time(found: Mapping[str, str], stem: str) -> str | None:
+def _time(found: Mapping[str, str], stem: str, whole: Container[str]) -> str | None:
+    """Nanoseconds: by decimals, because floating point would blur them; NULL for what is no number."""
     for unit, factor in UNITS.items():
         column = found.get(f"{stem}_{unit}")
+        if column in whole:
+            return f"TRY_CAST({column} AS BIGINT) * {factor}" if factor > 1 else f"TRY_CAST({column} AS BIGINT)"
         if column is not None:
-            # A whole number keeps its last digit; only a fraction goes through floating point.
-            whole = f"TRY_CAST(CAST({column} AS VARCHAR) AS BIGINT)"
-            part = f"TRY_CAST(round(TRY_CAST({column} AS DOUBLE) * {factor}) AS BIGINT)"
-            scaled = whole if factor == 1 else f"TRY_CAST(CAST({whole} AS HUGEINT) * {factor} AS BIGINT)"
-            return f"coalesce({scaled}, {part})"
+            return f"TRY_CAST(TRY_CAST(CAST({column} AS VARCHAR) AS DECIMAL(28, 9)) * {factor} AS BIGINT)"
     column = found.get(f"{stem}_at")
     return None if column is None else f"epoch_ns(TRY_CAST({column} AS TIMESTAMP_NS))"
 
 
-def _columns(session: DuckSession, reader: str) -> list[str]:
-    return [str(row[0]) for row in session.rows(f"DESCRIBE SELECT * FROM {reader}") if re.search(r"\S", str(row[0]))]
+def _name(column: str) -> str:
+    return '"' + column.replace('"', '""') + '"'
+
+
+def _columns(session: DuckSession, reader: str) -> dict[str, str]:
+    return {str(row[0]): str(row[1]) for row in session.rows(f"DESCRIBE SELECT * FROM {reader}")}
 
 
 def _list(files: Sequence[str]) -> str:
