@@ -2,9 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from tests.checks.cluster import node, nodes
+from tests.checks.cluster import node, nodes, pod, pods
+from tests.checks.verbs import cpu
 from unslow.evidence.cluster import Neighbour
-from unslow.measure.cluster_nodes import busiest_of_target, free_bytes, free_cores, largest_neighbour, load
+from unslow.measure.cluster_nodes import busiest_of_target, free_bytes, free_cores, largest_neighbour, load, machine_of
 
 
 @pytest.mark.parametrize(
@@ -20,6 +21,15 @@ from unslow.measure.cluster_nodes import busiest_of_target, free_bytes, free_cor
 )
 def test_full_by_use_pressure_or_steal_and_never_by_reservation(changes: dict[str, float], full: bool) -> None:
     assert load(node(**changes)).is_full is full
+
+
+def test_what_was_seen_from_inside_outranks_averages() -> None:
+    machine = machine_of(pods(pod("a"), looked_into="a"), cpu(machine_busy_ratio=0.95))
+    assert load(node("node-a", used_cores=1.0), machine).is_full
+    assert not load(node("node-b", used_cores=1.0), machine).is_full
+    idle = machine_of(pods(pod("a"), looked_into="a"), cpu(machine_busy_ratio=0.2))
+    assert not load(node("node-a", used_cores=4.0), idle).is_full
+    assert machine_of(pods(pod("a")), cpu()) is machine_of(None, cpu()) is None
 
 
 def test_only_nodes_of_the_target_count() -> None:

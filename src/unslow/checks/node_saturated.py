@@ -8,22 +8,26 @@ Reference   USE method for the node: utilization, saturation, errors
 
 from __future__ import annotations
 
-from unslow.evidence.cluster import Node, Nodes
+from unslow.evidence.cluster import Node, Nodes, Pods
+from unslow.evidence.cpu import Cpu
 from unslow.finding import Clear, Finding, Skipped
 from unslow.measure.account import Account
 from unslow.measure.cluster_claims import Behind, behind
-from unslow.measure.cluster_nodes import PRESSURE, busiest_of_target, of_target
+from unslow.measure.cluster_nodes import PRESSURE, busiest_of_target, machine_of, of_target
 
 DISK_BUSY = 0.9
 
 
-def check(nodes: Nodes, account: Account | None = None) -> Finding | Clear | Skipped:
-    busy = busiest_of_target(nodes)
+def check(
+    nodes: Nodes, pods: Pods | None = None, cpu: Cpu | None = None, account: Account | None = None
+) -> Finding | Clear | Skipped:
+    machine = machine_of(pods, cpu)
+    busy = busiest_of_target(nodes, machine)
     if busy is None:
         return Clear("no node runs a pod of the workload")
     short = [words for node in of_target(nodes) for words in _short_of(node)]
     if not busy.is_full and not short:
-        known = busy.used_ratio is not None or busy.node.cpu_pressure_ratio is not None
+        known = machine or busy.used_ratio is not None or busy.node.cpu_pressure_ratio is not None
         return Clear(busy.words) if known else Skipped("usage")
     waiting = behind(account, "cpu contended", normal=True) if busy.is_full else behind(account, "db query", "log")
     claims = waiting.claims if busy.is_full else ()

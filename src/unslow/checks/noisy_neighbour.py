@@ -13,7 +13,7 @@ from unslow.evidence.cpu import Cpu
 from unslow.finding import Clear, Finding, Skipped
 from unslow.measure.account import Account
 from unslow.measure.cluster_claims import behind
-from unslow.measure.cluster_nodes import largest_neighbour, load, of_target
+from unslow.measure.cluster_nodes import largest_neighbour, load, machine_of, of_target
 from unslow.measure.cluster_sizing import millicores
 from unslow.measure.cluster_stretch import is_beside, starved, without_core_ratio
 
@@ -29,10 +29,11 @@ def check(
     cpu: Cpu | None = None,
     account: Account | None = None,
 ) -> Finding | Clear | Skipped:
-    loads = [load(node) for node in of_target(nodes)]
+    machine = machine_of(pods, cpu)
+    loads = [load(node, machine) for node in of_target(nodes)]
     if not loads:
         return Clear("no node runs a pod of the workload")
-    if all(one.used_ratio is None and one.node.cpu_pressure_ratio is None for one in loads):
+    if machine is None and all(one.used_ratio is None and one.node.cpu_pressure_ratio is None for one in loads):
         return Skipped("usage")
     waiting = behind(account, "cpu contended", normal=False)
     # Threads that wait for a core prove that cores are missing, also where a node does not know of its own machine.

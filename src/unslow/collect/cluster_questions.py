@@ -56,6 +56,14 @@ class Answer(Generic[T]):
     def __call__(self) -> T:
         return self._future.result()
 
+    def is_there(self) -> bool:
+        """Whether it was answered; waits for that."""
+        try:
+            self._future.result()
+        except Unavailable:
+            return False
+        return True
+
     def otherwise(self, instead: T) -> T:
         """The answer, or `instead` where the source is not there; other errors are raised."""
         try:

@@ -128,9 +128,16 @@ class Sections:
     def _nodes_by_name(self) -> dict[str, core.Node]:
         return {node.metadata.name: node for node in self._first.early.nodes.otherwise([])}
 
+    def _own_pods(self) -> Answer[list[core.Pod]]:
+        """As they are at the end of the window; as they were before it where there was no time to ask again."""
+        return self._last.pods if self._last.pods.is_there() else self._first.pods
+
+    def _own_events(self) -> Answer[list[Event]]:
+        return self._last.events if self._last.events.is_there() else self._first.early.events
+
     def _last_events(self) -> list[Event] | None:
         try:
-            return self._last.events()
+            return self._own_events()()
         except Unavailable:
             return None
 
@@ -138,7 +145,7 @@ class Sections:
         sets = self._first.sets.otherwise([]) if self._first.sets else []
         revisions = self._first.revisions.otherwise([]) if self._first.revisions else []
         found = self._resolved.workload
-        return cluster_history.workload(self._resolved.kind, found, sets, revisions, self._last.pods.otherwise([]))
+        return cluster_history.workload(self._resolved.kind, found, sets, revisions, self._own_pods().otherwise([]))
 
     def _pods(self) -> Pods:
         events = self._last_events()
@@ -149,14 +156,14 @@ class Sections:
             restarts_before=cluster_pods.restarts(self._first.pods()),
             latencies=self._last.latencies,
         )
-        found = cluster_pods.pods(self._last.pods(), context)
+        found = cluster_pods.pods(self._own_pods()(), context)
         return replace(found, looked_into=self._last.looked_into)
 
     def _nodes(self) -> Nodes:
         metrics = self._first.pod_metrics.otherwise([]) if self._first.pod_metrics else []
         used = self._first.node_metrics.otherwise([]) if self._first.node_metrics else []
         tenants = Tenants(
-            target=frozenset((pod.metadata.namespace, pod.metadata.name) for pod in self._last.pods.otherwise([])),
+            target=frozenset((pod.metadata.namespace, pod.metadata.name) for pod in self._own_pods().otherwise([])),
             pods=self._second.tenant_pods(),
             complete=self._second.complete,
             used=cluster_readings.used_by_pods(metrics, self._differences),
@@ -164,7 +171,7 @@ class Sections:
         return cluster_nodes.nodes(self._first.early.nodes(), tenants, cluster_readings.used_by_nodes(used))
 
     def _events(self) -> Events:
-        own = {("Pod", pod.metadata.name) for pod in self._last.pods.otherwise([])}
+        own = {("Pod", pod.metadata.name) for pod in self._own_pods().otherwise([])}
         own |= {(self._resolved.kind, self._resolved.name), ("HorizontalPodAutoscaler", self._resolved.name)}
         own |= {
             ("ReplicaSet", one.metadata.name) for one in (self._first.sets.otherwise([]) if self._first.sets else [])
@@ -175,7 +182,7 @@ class Sections:
         ]
         own |= {("HorizontalPodAutoscaler", one.metadata.name) for one in hpas}
         sets = tuple(f"{name}-" for kind, name in own if kind in {"ReplicaSet", self._resolved.kind})
-        found = [*self._last.events(), *self._first.early.node_events.otherwise([])]
+        found = [*self._own_events()(), *self._first.early.node_events.otherwise([])]
         gone = {
             event.involved_object.uid
             for event in found
@@ -188,7 +195,7 @@ class Sections:
             self._first.early.services(),
             self._first.early.slices(),
             self._resolved.workload,
-            self._last.pods.otherwise([]),
+            self._own_pods().otherwise([]),
         )
 
     def _autoscalers(self) -> Autoscalers:
@@ -249,7 +256,7 @@ class Sections:
     def _changes(self) -> Changes:
         target = (self._resolved.kind, self._resolved.name)
         return cluster_history.changes(
-            cluster_events.concerning(self._last.events(), {target}, set()),
+            cluster_events.concerning(self._own_events()(), {target}, set()),
             meta_of(self.config),
             self._first.early.nodes.otherwise([]),
             self._second.target_nodes,

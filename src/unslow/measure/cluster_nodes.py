@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from unslow.evidence.cluster import Neighbour, Node, Nodes
+from unslow.evidence.cluster import Neighbour, Node, Nodes, Pods
+from unslow.evidence.cpu import Cpu
 
 FULL = 0.9
 """Share of a node's cores in use from which runnable threads queue for one."""
@@ -12,6 +13,13 @@ PRESSURE = 0.25
 """PSI: a task waited for a core (or for I/O) a quarter of the time."""
 STEAL = 0.05
 """Share of the cores' time that the machine below took away."""
+
+
+class Machine(msgspec.Struct, frozen=True):
+    """What the kernel under a pod says of its cores in the latency window."""
+
+    node: str
+    busy_ratio: float
 
 
 class Load(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,11 +32,15 @@ class Load(msgspec.Struct, frozen=True, kw_only=True):
     words: str
 
 
-def load(node: Node) -> Load:
+def load(node: Node, machine: Machine | None = None) -> Load:
+    """`machine`: what was seen of its cores from inside a pod; it outranks averages of the past minute."""
+    seen = machine.busy_ratio if machine and machine.node == node.name else None
     used = node.used_cores / node.allocatable_cores if node.used_cores is not None and node.allocatable_cores else None
     pressed = node.cpu_pressure_ratio is not None and node.cpu_pressure_ratio >= PRESSURE
     stolen = (node.steal_ratio or 0.0) >= STEAL
     known = []
+    if seen is not None:
+        known.append(f"its machine's cores were {seen:.0%} busy in the window")
     if used is not None:
         known.append(f"{used:.0%} of its {node.allocatable_cores:.1f} cores are used")
     if node.cpu_pressure_ratio is not None:
@@ -39,9 +51,15 @@ def load(node: Node) -> Load:
     return Load(
         node=node,
         used_ratio=used,
-        is_full=(used is not None and used >= FULL) or pressed or stolen,
+        is_full=(seen if seen is not None else used or 0.0) >= FULL or pressed or stolen,
         words=f"node {node.name}: {', '.join(known) or 'its use is not known'}",
     )
+
+
+def machine_of(pods: Pods | None, cpu: Cpu | None) -> Machine | None:
+    """The machine under the pod that was looked into; None when nobody looked inside one."""
+    name = next((pod.node for pod in pods.pods if pod.name == pods.looked_into), "") if pods else ""
+    return Machine(node=name, busy_ratio=cpu.machine_busy_ratio) if name and cpu else None
 
 
 def of_target(nodes: Nodes) -> tuple[Node, ...]:
@@ -49,9 +67,9 @@ def of_target(nodes: Nodes) -> tuple[Node, ...]:
     return tuple(node for node in nodes.nodes if node.target_pods > 0)
 
 
-def busiest_of_target(nodes: Nodes | None) -> Load | None:
+def busiest_of_target(nodes: Nodes | None, machine: Machine | None = None) -> Load | None:
     """The fullest node that runs the workload; None when no node is known."""
-    loads = [load(node) for node in of_target(nodes)] if nodes else []
+    loads = [load(node, machine) for node in of_target(nodes)] if nodes else []
     return max(loads, key=lambda one: (one.is_full, one.used_ratio or 0.0, one.node.name), default=None)
 
 
