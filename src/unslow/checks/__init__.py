@@ -3,7 +3,8 @@
 A check is one function `check` whose parameters are the sections it needs: evidence sections by
 their names, parts of the cluster by theirs, and `account`. A parameter with a default is optional; a check
 that cannot go on without one of them returns `Skipped(section)` and the registry adds what is missing.
-Adding a cause adds a file here, a test and a page, and edits nothing.
+`RESTS_ON` in a check names the sections that split the account for it: where none of them is there, nothing was
+seen, and nothing is clear. Adding a cause adds a file here, a test and a page, and edits nothing.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ from importlib import import_module
 
 from unslow.evidence import Evidence
 from unslow.evidence.cluster import Cluster
-from unslow.finding import Outcome, Skipped
+from unslow.finding import Clear, Outcome, Skipped
 from unslow.measure.account import Account
+from unslow.measure.without_stacks import hides_waiting
 
 Check = Callable[..., Outcome]
 
@@ -90,7 +92,34 @@ def run(check: Check, evidence: Evidence, account: Account | None) -> Outcome:
     outcome = check(**sections)
     if isinstance(outcome, Skipped) and not outcome.remedy:
         return _skipped(outcome.missing, evidence)
+    sections_seen = [_saw_requests(evidence, name) for name in rests_on(check)]
+    if isinstance(outcome, Clear) and sections_seen and not any(sections_seen):
+        return _unseen(rests_on(check)[0], evidence)
     return outcome
+
+
+def rests_on(check: Check) -> tuple[str, ...]:
+    """The sections of which one at least must have seen requests before the check may call anything clear."""
+    return getattr(import_module(check.__module__), "RESTS_ON", ())
+
+
+def _saw_requests(evidence: Evidence, section: str) -> bool:
+    """Whether the section is there and says what requests do; greenlets that wait have no stack."""
+    if section != "profile":
+        return getattr(evidence, section) is not None
+    return evidence.profile is not None and bool(evidence.profile.samples) and not hides_waiting(evidence)
+
+
+def _unseen(section: str, evidence: Evidence) -> Skipped:
+    if section == "profile" and evidence.profile is not None:
+        return Skipped(
+            missing="stacks of requests: none was seen in one" if not evidence.profile.samples else GREENLETS,
+            remedy="export traces to unslow (--otlp PORT), or serve with threads while it looks",
+        )
+    return _skipped(section, evidence)
+
+
+GREENLETS = "stacks of requests that wait: the workers switch between requests by themselves"
 
 
 def _section(evidence: Evidence, name: str) -> object:

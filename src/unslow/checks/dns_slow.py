@@ -13,6 +13,8 @@ from unslow.measure.account import Account
 from unslow.measure.in_app import FIXED_PLACE
 from unslow.measure.significance import claim, is_excess, ms, total
 
+RESTS_ON = ("profile",)
+
 
 def check(account: Account) -> Finding | Clear:
     lines = tuple(line for line in account.of_kind("network") if line.place == FIXED_PLACE["dns"])

@@ -12,6 +12,8 @@ from unslow.finding import Clear, Finding
 from unslow.measure.account import Account
 from unslow.measure.significance import claim, is_excess, ms
 
+RESTS_ON = ("profile",)
+
 
 def check(account: Account) -> Finding | Clear:
     lines = tuple(line for line in account.of_kind("cpu code") if line.detail == "code" and line.excess_s > 0)

@@ -12,6 +12,8 @@ from unslow.finding import Clear
 from unslow.measure.account import Account
 from unslow.measure.significance import ms
 
+RESTS_ON = ("profile",)
+
 
 def check(account: Account) -> Clear:
     waited_s = sum(line.now_s for line in account.of_kind("wait"))

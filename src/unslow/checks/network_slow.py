@@ -13,6 +13,8 @@ from unslow.finding import Clear, Finding
 from unslow.measure.account import Account, Line
 from unslow.measure.significance import claim, is_excess, ms, total
 
+RESTS_ON = ("profile", "spans")
+
 
 def check(sockets: Sockets, account: Account) -> Finding | Clear:
     between = tuple(line for line in account.of_kind("network") if line.detail)

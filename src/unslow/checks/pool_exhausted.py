@@ -14,6 +14,8 @@ from unslow.finding import Clear, Finding
 from unslow.measure.account import Account
 from unslow.measure.significance import claim, is_excess, ms
 
+RESTS_ON = ("profile",)
+
 
 def check(account: Account, sockets: Sockets | None = None, queries: Queries | None = None) -> Finding | Clear:
     lines = account.of_kind("db pool wait")

@@ -13,6 +13,8 @@ from unslow.finding import Clear, Finding
 from unslow.measure.account import Account
 from unslow.measure.significance import claim, is_excess, ms
 
+RESTS_ON = ("profile",)
+
 
 def check(account: Account, cache: Cache | None = None) -> Finding | Clear:
     lines = account.of_kind("cache")

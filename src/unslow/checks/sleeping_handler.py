@@ -12,6 +12,8 @@ from unslow.finding import Clear, Finding
 from unslow.measure.account import Account
 from unslow.measure.significance import claim, is_excess, ms
 
+RESTS_ON = ("profile",)
+
 BY_DESIGN_S = 1.0
 """A handler that sleeps for seconds polls for something on purpose."""
 

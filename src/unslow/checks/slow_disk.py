@@ -12,6 +12,8 @@ from unslow.finding import Clear, Finding
 from unslow.measure.account import Account
 from unslow.measure.significance import claim, is_excess, ms, total
 
+RESTS_ON = ("profile",)
+
 
 def check(account: Account) -> Finding | Clear:
     lines = account.of_kind("disk")

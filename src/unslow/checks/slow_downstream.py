@@ -15,6 +15,8 @@ from unslow.finding import Clear, Finding
 from unslow.measure.account import Account, Line
 from unslow.measure.significance import claim, is_excess, ms, total
 
+RESTS_ON = ("profile", "spans")
+
 
 def check(account: Account, sockets: Sockets | None = None, spans: Spans | None = None) -> Finding | Clear:
     lines = account.of_kind("downstream")

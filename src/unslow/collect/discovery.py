@@ -94,6 +94,20 @@ class Found:
         return alive or ((self.master,) if self.workers == (self.master,) else ())
 
 
+class Hidden(CannotLook):
+    """The URL is served on this machine by processes that belong to someone else; `found` has no process."""
+
+    def __init__(self, listeners: tuple[Listener, ...], owners: Iterable[int]) -> None:
+        where = listeners[0].address if listeners else "the port"
+        uids = ", ".join(map(str, sorted(set(owners))))
+        super().__init__(
+            f"the process that listens on {where} cannot be seen (it runs as uid {uids})",
+            "run unslow as that user or as root",
+        )
+        self.listeners = listeners
+        self.found: Found | None = None
+
+
 class Workers:
     """The worker processes as they come and go, for readers that follow them."""
 
@@ -131,7 +145,11 @@ def find(url: str) -> Found:
             raise CannotLook(f"nothing listens on {host}:{port}", "start the service, or correct the URL's port")
         url = parts.geturl()
         walk = Walk(diag, table, url, host, path)
-        end = walk.follow(rows)
+        try:
+            end = walk.follow(rows)
+        except Hidden as hidden:
+            hidden.found = _from_outside(hidden.listeners, walk.proxies, url, port, path)
+            raise
     python = tuple(pid for pid in end.members if processes.is_python(pid))
     if not python:
         raise CannotLook(
@@ -213,12 +231,12 @@ class Walk:
         self.proxies: list[Proxy] = []
 
     def follow(self, rows: list[Connection]) -> End:
-        """The last server. Raises `CannotLook` when its processes belong to someone else."""
+        """The last server. Raises `Hidden` when its processes belong to someone else."""
         listeners = tuple(_listener(row) for row in rows)
         while True:
             members = processes.holders(listener.inode for listener in listeners)
             if not members:
-                raise _not_ours(rows, listeners)
+                raise Hidden(listeners, (row.uid for row in rows))
             master, _ = processes.family(members)
             known = processes.stat(master)
             end = End(members, listeners, known.comm if known else "")
@@ -297,6 +315,21 @@ class Walk:
         return tuple(found)
 
 
+def _from_outside(listeners: tuple[Listener, ...], proxies: Iterable[Proxy], url: str, port: int, path: str) -> Found:
+    return Found(
+        url=url,
+        path=path,
+        port=port,
+        master=0,
+        workers=(),
+        listeners=listeners,
+        proxies=tuple(proxies),
+        service=f"port {listeners[0].port or port}",
+        cwd="",
+        python="",
+    )
+
+
 def application(
     members: Iterable[int],
     listeners: tuple[Listener, ...],
@@ -325,15 +358,6 @@ def application(
 def _listener(row: Connection) -> Listener:
     family = socket.AF_INET if len(row.local[0]) == 4 else socket.AF_INET6
     return Listener(row.inode, row.local[1], address_text(row.local), family)
-
-
-def _not_ours(rows: list[Connection], listeners: tuple[Listener, ...]) -> CannotLook:
-    where = listeners[0].address if listeners else "the port"
-    owners = sorted({row.uid for row in rows})
-    return CannotLook(
-        f"the process that listens on {where} cannot be seen (it runs as uid {', '.join(map(str, owners))})",
-        "run unslow as that user or as root",
-    )
 
 
 def service_name(command: tuple[str, ...], folder: str) -> str:
