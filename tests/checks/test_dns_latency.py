@@ -32,6 +32,13 @@ def test_questions_that_are_lost_on_the_way() -> None:
     assert "CoreDNS takes 0.2 ms an answer" in found.because
 
 
+def test_few_and_very_slow_look_ups_are_sure_where_they_are_most_of_it() -> None:
+    slow = line("network", FIXED_PLACE["dns"], 900.0, error_ms=480.0)
+    finds("dns_latency", 900.0, dns=Dns(), account=account(slow, line("queue", "w", 20.0), now_ms=2300.0))
+    other = line("db query", "q", 1000.0)
+    is_clear("dns_latency", dns=Dns(), account=account(slow, other, now_ms=2300.0))
+
+
 def test_other_waiting_is_not_claimed() -> None:
     slow = Lookup(name="billing", times_s=(0.2,))
     finds("dns_latency", 0.0, dns=Dns(lookups=(slow,)), account=account(line("network", "between here and x", 60.0)))

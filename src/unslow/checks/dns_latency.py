@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from unslow.evidence.cluster import Dns, Lookup
 from unslow.finding import Clear, Finding
-from unslow.measure.account import Account
-from unslow.measure.cluster_claims import behind_lines
+from unslow.measure.account import Account, Line
+from unslow.measure.cluster_claims import MOSTLY, Behind, behind_lines
 from unslow.measure.in_app import FIXED_PLACE
+from unslow.measure.significance import claim, floor_s, ms, total
 
 SLOW_S = 0.050
 LOST_S = 4.5
@@ -31,7 +32,7 @@ def check(dns: Dns, account: Account | None = None) -> Finding | Clear:
         for line in (account.of_kind("network") if account else ())
         if line.place in {FIXED_PLACE["dns"], CONNECTING}
     ]
-    waiting = behind_lines(account, lines)
+    waiting = _claimed(account, lines)
     if not slow and not server and not waiting.claims:
         return Clear(_quiet(dns))
     others = len(dns.lookups) - len(slow)
@@ -49,6 +50,19 @@ def check(dns: Dns, account: Account | None = None) -> Finding | Clear:
         fixes=("keep_connections",),
         evidence=("dns",),
     )
+
+
+def _claimed(account: Account | None, lines: list[Line]) -> Behind:
+    """Lost questions cost seconds, and few requests: the mean of such times is as uncertain as it is large. Where
+    look-ups are most of what was looked into, that is sure all the same."""
+    waiting = behind_lines(account, lines)
+    if account is None or waiting.claims:
+        return waiting
+    looked_into = sum(max(0.0, line.excess_s) for line in account.lines)
+    if total(lines) < floor_s(account, normal=False) or total(lines) < MOSTLY * looked_into:
+        return waiting
+    said = f"{ms(total(lines))} a request in look-ups, most of what was looked into, in few and very slow ones"
+    return Behind(claims=claim(account, lines), words=said)
 
 
 def _title(slow: list[Lookup], server: list[str]) -> str:
