@@ -1,41 +1,25 @@
 """A workload in Kubernetes -> evidence: the API server's objects, the kubelets' readings, and a look from inside a pod.
 
-Everything that can be asked side by side is. The order in time: who is meant; all objects; the latency window,
-with readings at its start and its end and the pod's own evidence in between; logs.
+This module loads little, so that connections are opened while the rest is loaded.
 """
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-import msgspec
-
-from unslow.collect import cluster_dns, cluster_history, cluster_logs, cluster_readings, cluster_target
-from unslow.collect.attempts import Attempts
-from unslow.collect.cluster_questions import Answer, Early, First, Questions, Second, config_metadata
-from unslow.collect.cluster_sections import Last, Sections
-from unslow.collect.cluster_target import Resolved
-from unslow.collect.exposition import Samples
-from unslow.collect.items import items
-from unslow.errors import BadInput, CannotLook, Unavailable
-from unslow.evidence import Evidence
-from unslow.evidence.cluster import Cluster
-from unslow.evidence.window import Target, Window
-from unslow.kube import core
-from unslow.kube.access import Identity, who_am_i
+from unslow.errors import CannotLook, Unavailable
 from unslow.kube.client import Client
 from unslow.kube.config import load
 from unslow.settings import Looking
 
 if TYPE_CHECKING:
-    from unslow.collect.cluster_databases import Databases
+    from unslow.evidence import Evidence
 
-AT_ONCE = 8
-DNS_PAGES = 2
+AT_ONCE = 10
+"""Connections, and questions under way: some front ends have a short queue of new connections."""
 
 
 def collect(looking: Looking, progress: Callable[[str], None]) -> Evidence:
@@ -56,143 +40,10 @@ def _looked(looking: Looking, progress: Callable[[str], None], *, measures: bool
     access = load(looking.kubeconfig, looking.context, looking.namespace, looking.as_user, looking.as_groups)
     deadline = time.monotonic() + looking.budget_s
     with Client(access, connections=AT_ONCE, deadline=deadline) as client, ThreadPoolExecutor(AT_ONCE) as pool:
+        client.connections.warm(AT_ONCE)
+        from unslow.collect.cluster_look import Look
+
         try:
-            return _Look(looking, progress, client, pool, measures=measures).evidence()
+            return Look(looking, progress, client, pool, measures=measures).evidence()
         except Unavailable as error:
             raise CannotLook(error.missing, error.remedy) from error
-
-
-class _Look:
-    """One look at one workload."""
-
-    def __init__(
-        self,
-        looking: Looking,
-        progress: Callable[[str], None],
-        client: Client,
-        pool: ThreadPoolExecutor,
-        *,
-        measures: bool,
-    ) -> None:
-        self._looking = looking
-        self._progress = progress
-        self._client = client
-        self._pool = pool
-        self._ask = Questions(client, pool)
-        self._attempts = Attempts(progress)
-        self._measures = measures
-        self._sections: dict[str, object] = {}
-
-    def evidence(self) -> Evidence:
-        self._progress("asking the API server")
-        target, namespace = self._looking.target, self._client.access.namespace
-        # In the order in which the answers are waited for: there are fewer connections than questions.
-        groups = self._ask.groups()
-        looking = cluster_target.finders(self._client, target, namespace, self._pool)
-        wanted = cluster_target.asked(target, namespace)
-        early = Early(self._ask, wanted.namespace if wanted else namespace)
-        version, me = self._ask.version(), self._ask.ask(who_am_i, self._client)
-        resolved = cluster_target.resolve(self._client, target, namespace, looking)
-        self._prove_who_we_are(me)
-        known = groups.otherwise(frozenset())
-        first = First(self._ask, early, resolved.namespace, resolved.selector.text, resolved.kind, known)
-        second = Second(self._ask, first, measures=self._measures)
-        config = config_metadata(
-            self._ask, resolved.namespace, cluster_history.config_maps(resolved.workload.spec.template.spec)
-        )
-        logs = [] if self._measures else cluster_logs.asked(self._ask, first.pods.otherwise([]))
-        window, last = self._window(resolved, first, second)
-        logs = logs or cluster_logs.asked(self._ask, last.pods.otherwise([]))
-        sections = Sections(resolved, known, first, second, last, window)
-        sections.config = dict(config)
-        self._progress("putting the cluster's facts together")
-        parts = sections.fill(self._attempts)
-        self._fill("slow_log", "log", lambda: cluster_logs.slow_log(logs, window))
-        cluster = Cluster(
-            context=self._client.access.context,
-            version=version().git_version,
-            **parts,  # type: ignore[arg-type]
-        )
-        evidence = Evidence(
-            target=Target(
-                name=self._looking.target, kind="workload", service=resolved.name, path=self._looking.path or "/"
-            ),
-            window=window,
-            cluster=cluster,
-            probes=tuple(self._attempts.probes),
-            **self._sections,  # type: ignore[arg-type]
-        )
-        return msgspec.structs.replace(evidence, items=items(evidence))
-
-    def _prove_who_we_are(self, me: Answer[Identity]) -> None:
-        """Impersonation that a proxy drops would make us somebody mightier than was asked for."""
-        wanted = self._client.access.impersonate.user
-        try:
-            name = me().username
-        except Unavailable:
-            return  # older servers cannot tell
-        if wanted and name != wanted:
-            raise BadInput(f"asked to be {wanted!r}, but the API server sees {name!r}", "a proxy drops the header")
-
-    def _fill(self, section: str, rung: str, collect: Callable[[], object], *, doing: str = "") -> None:
-        value = self._attempts.run(section, rung, collect, doing=doing)
-        if value is not None:
-            self._sections[section] = value
-
-    def _window(self, resolved: Resolved, first: First, second: Second) -> tuple[Window, Last]:
-        """Readings at the start and the end; in between only light readers run."""
-        start_s = time.time()
-        if not self._measures:
-            return Window(start_s=start_s, end_s=start_s + 1e-3), Last(first.pods, first.early.events, second.kubelets)
-        # Loads database drivers: only who measures waits for that.
-        from unslow.collect.cluster_ladder import Rights
-        from unslow.collect.cluster_window import LatencyWindow
-
-        dns_pods = first.early.dns_pods.otherwise([])[:DNS_PAGES]
-        dns_before = self._dns_pages(dns_pods)
-        rights = Rights.asked(self._ask, resolved.namespace)
-        own = first.own_metrics.otherwise([]) if first.own_metrics else []
-        cores = {name: used.cores or 0.0 for (_, name), used in cluster_readings.used_by_pods(own, None).items()}
-        nodes = {node.metadata.name: node for node in first.early.nodes.otherwise([])}
-        with contextlib.closing(self._databases(resolved)) as databases:
-            looked = LatencyWindow(self._looking, self._ask, self._attempts, self._progress, rights, databases)
-            seen = looked.run(first.pods.otherwise([]), first.early.services.otherwise([]), nodes, cores, resolved.pod)
-        self._sections |= seen.sections
-        last = Last(
-            pods=self._ask.pods(resolved.namespace, resolved.selector.text),
-            events=self._ask.events(resolved.namespace),
-            kubelets=second.kubelet_pages(),
-            latencies=seen.latencies,
-            looked_into=seen.pod,
-        )
-        last.dns_pages = _pairs(dns_before, self._dns_pages(dns_pods))
-        return seen.window, last
-
-    def _databases(self, resolved: Resolved) -> Databases:
-        """What the workload's settings name, logged in to through forwarded ports."""
-        from unslow.collect.cluster_databases import Databases, ways_in
-        from unslow.collect.dsn import Given
-
-        looking = self._looking
-        if not looking.use_database:
-            for section in ("queries", "cache"):
-                self._attempts.skip(section, "port-forward", "switched off", "leave out --no-database")
-            return Databases(self._client, resolved.namespace, (), self._attempts)
-        given = Given(postgres=looking.postgres, redis=looking.redis)
-        found = ways_in(resolved.workload.spec.template.spec.containers, given)
-        databases = Databases(self._client, resolved.namespace, found, self._attempts)
-        databases.open()
-        return databases
-
-    def _dns_pages(self, pods: list[core.Pod]) -> list[Answer[str]]:
-        return [self._ask.pod_page(pod, cluster_dns.PORT, "/metrics") for pod in pods]
-
-
-def _pairs(before: list[Answer[str]], after: list[Answer[str]]) -> list[tuple[Samples, Samples]]:
-    """Servers that answered both times."""
-    pairs = []
-    for first, last in zip(before, after, strict=True):
-        texts = first.otherwise(""), last.otherwise("")
-        if all(texts):
-            pairs.append((cluster_dns.samples(texts[0]), cluster_dns.samples(texts[1])))
-    return pairs

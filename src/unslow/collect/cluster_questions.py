@@ -134,19 +134,26 @@ class Early:
     """What needs nothing but the namespace: asked before it is known who is meant."""
 
     def __init__(self, ask: Questions, namespace: str) -> None:
+        self.nodes = ask.listed("", "nodes", core.Node)
         self.events = ask.events(namespace)
         self.node_events = ask.events("default", "involvedObject.kind=Node")
         self.services = ask.listed("", "services", core.Service, namespace)
         self.slices = ask.listed("discovery.k8s.io/v1", "endpointslices", network.EndpointSlice, namespace)
         self.hpas = ask.listed("autoscaling/v2", "horizontalpodautoscalers", api.Hpa, namespace)
+
+
+class Late:
+    """What nobody waits for: asked when everything is under way that something else needs."""
+
+    def __init__(self, ask: Questions, namespace: str) -> None:
         self.budgets = ask.listed("policy/v1", "poddisruptionbudgets", api.DisruptionBudget, namespace)
         self.quotas = ask.listed("", "resourcequotas", core.ResourceQuota, namespace)
         self.ranges = ask.listed("", "limitranges", core.LimitRange, namespace)
         self.policies = ask.listed("networking.k8s.io/v1", "networkpolicies", network.NetworkPolicy, namespace)
-        self.nodes = ask.listed("", "nodes", core.Node)
         self.daemons = ask.listed("apps/v1", "daemonsets", api.Workload, KUBE_SYSTEM)
         self.dns_pods = ask.pods(KUBE_SYSTEM, "k8s-app=kube-dns")
         self.proxy_settings = ask.config_map(KUBE_SYSTEM, "kube-proxy")
+        self.version = ask.version()
 
 
 class First:

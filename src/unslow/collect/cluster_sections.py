@@ -21,7 +21,7 @@ from unslow.collect import (
 )
 from unslow.collect.attempts import Attempts
 from unslow.collect.cluster_nodes import Tenants
-from unslow.collect.cluster_questions import Answer, Bare, First, Second, meta_of
+from unslow.collect.cluster_questions import Answer, Bare, First, Late, Second, meta_of
 from unslow.collect.cluster_readings import Differences, KubeletPage
 from unslow.collect.cluster_target import Resolved
 from unslow.collect.exposition import Samples
@@ -70,12 +70,20 @@ class Sections:
     """Makes the parts of `Cluster`; raises what the source raised."""
 
     def __init__(
-        self, resolved: Resolved, groups: frozenset[str], first: First, second: Second, last: Last, window: Window
+        self,
+        resolved: Resolved,
+        groups: frozenset[str],
+        first: First,
+        second: Second,
+        late: Late,
+        last: Last,
+        window: Window,
     ) -> None:
         self._resolved = resolved
         self._groups = groups
         self._first = first
         self._second = second
+        self._late = late
         self._last = last
         self._window = window
         self._labels = resolved.workload.spec.template.metadata.labels
@@ -216,17 +224,17 @@ class Sections:
         )
 
     def _quotas(self) -> Quotas:
-        return cluster_guards.quotas(self._first.early.quotas(), self._first.early.ranges.otherwise([]))
+        return cluster_guards.quotas(self._late.quotas(), self._late.ranges.otherwise([]))
 
     def _budgets(self) -> Budgets:
-        return cluster_guards.budgets(self._first.early.budgets(), self._labels)
+        return cluster_guards.budgets(self._late.budgets(), self._labels)
 
     def _policies(self) -> Policies:
-        cni = cluster_cni.cni(self._first.early.daemons.otherwise([]), None, None, None).kind
-        return cluster_guards.policies(self._first.early.policies(), self._labels, cni)
+        cni = cluster_cni.cni(self._late.daemons.otherwise([]), None, None, None).kind
+        return cluster_guards.policies(self._late.policies(), self._labels, cni)
 
     def _dns(self) -> Dns:
-        pods = self._first.early.dns_pods()
+        pods = self._late.dns_pods()
         if not pods:
             raise Unavailable("pods of the DNS server (k8s-app=kube-dns in kube-system)", "nothing: it runs elsewhere")
         names = {pod.metadata.name for pod in pods}
@@ -234,7 +242,7 @@ class Sections:
         usage = cluster_readings.usage("kube-system", [], self._differences) or cluster_readings.usage(
             "kube-system", [one for one in metrics if one.metadata.name in names], None
         )
-        daemons = self._first.early.daemons.otherwise([])
+        daemons = self._late.daemons.otherwise([])
         return cluster_dns.dns(
             pods,
             self._last.dns_pages,
@@ -244,10 +252,10 @@ class Sections:
         )
 
     def _cni(self) -> Cni:
-        proxy = self._first.early.proxy_settings
+        proxy = self._late.proxy_settings
         unknown = core.ConfigMap(metadata=Meta())
         return cluster_cni.cni(
-            self._first.early.daemons(),
+            self._late.daemons(),
             proxy.otherwise(unknown),
             None,
             len(self._first.early.services.otherwise([])) or None,

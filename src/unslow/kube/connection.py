@@ -23,6 +23,8 @@ CONNECT_S = 10.0
 _GZIP = 31
 """To zlib: a gzip header is expected."""
 _PIECE = 64 * 1024
+_APART_S = 0.002
+"""Between two new connections: a front end with a short queue drops a burst, and that costs a second."""
 Headers = Sequence[tuple[str, str]]
 
 
@@ -105,7 +107,27 @@ class Connections:
             )
         self._keep = keep
         self._idle: list[http.client.HTTPConnection] = []
-        self._lock = threading.Lock()
+        self._warming = 0
+        self._lock = threading.Condition()
+
+    def warm(self, count: int) -> None:
+        """Opens that many in the background; what goes wrong is told to the first who needs one."""
+        self._warming += count
+        for number in range(count):
+            threading.Thread(target=self._warmed, args=(number * _APART_S,), name="warm", daemon=True).start()
+
+    def _warmed(self, after_s: float) -> None:
+        connection: http.client.HTTPConnection | None = self._made()
+        time.sleep(after_s)
+        try:
+            cast(http.client.HTTPConnection, connection).connect()
+        except (OSError, http.client.HTTPException):
+            connection = None
+        with self._lock:
+            self._warming -= 1
+            if connection is not None:
+                self._idle.append(connection)
+            self._lock.notify()
 
     def request(
         self, method: str, target: str, headers: Headers, body: bytes | None, deadline: float, *, compressed: bool
@@ -203,6 +225,8 @@ class Connections:
 
     def _taken(self) -> tuple[http.client.HTTPConnection, bool]:
         with self._lock:
+            while self._warming and not self._idle:
+                self._lock.wait(CONNECT_S)
             if self._idle:
                 return self._idle.pop(), True
         return self._made(), False

@@ -9,6 +9,9 @@ import msgspec
 from unslow.kube.client import Client
 from unslow.kube.meta import Meta
 
+_PAGE = 2000
+"""Small objects: most namespaces' events are one page."""
+
 
 class Involved(msgspec.Struct, frozen=True, rename="camel"):
     kind: str = ""
@@ -61,5 +64,5 @@ def events(client: Client, namespace: str, *, fields: str = "") -> list[Event]:
     """Newest last. Empty namespace: of the whole cluster. Raises `ApiError`, `Unreachable`."""
     path = f"/api/v1/namespaces/{namespace}/events" if namespace else "/api/v1/events"
     where = f"in namespace {namespace}" if namespace else "in the whole cluster"
-    found = client.items(path, Event, fields=fields, asked=f"list events {where}")
+    found = client.items(path, Event, fields=fields, page=_PAGE, asked=f"list events {where}")
     return sorted(found, key=lambda event: event.last_s)
