@@ -53,6 +53,14 @@ def test_a_dependency_claims_no_queue_of_ours() -> None:
     finds("service_has_few_ready_endpoints", 0.0, services=service(1, 2, role="dependency"), account=QUEUE)
 
 
+def test_endpoints_that_have_become_ready_or_gone_by_the_end() -> None:
+    slices = service(1, 2)  # shop-1 and shop-2 are not ready
+    by_now = pods(pod("shop-0"), pod("shop-1"), pod("shop-3"))
+    is_clear("service_has_few_ready_endpoints", services=slices, workload=workload(), pods=by_now, account=QUEUE)
+    still = pods(pod("shop-0"), pod("shop-1", ready=False), pod("shop-3"))
+    finds("service_has_few_ready_endpoints", services=slices, workload=workload(), pods=still, account=QUEUE)
+
+
 def test_two_ready_of_three() -> None:
     is_clear("service_has_few_ready_endpoints", services=service(2, 1), workload=workload(), account=QUEUE)
 

@@ -8,7 +8,7 @@ Reference   EndpointSlice conditions ready, serving, terminating
 
 from __future__ import annotations
 
-from unslow.evidence.cluster import Pods, Services, Workload
+from unslow.evidence.cluster import Pods, Service, Services, Workload
 from unslow.finding import Clear, Finding
 from unslow.measure.account import Account
 from unslow.measure.cluster_claims import WAITING, behind
@@ -27,7 +27,7 @@ def check(
         cover = coverage(service, wanted)
         seen.append(f"{service.name}: {cover.ready} of {cover.wanted} ready")
         wrong = misrouted(service)
-        if not wrong and not cover.is_few:
+        if not wrong and (not cover.is_few or _is_over(service, pods)):
             continue
         mine = service.role == "target"
         claims = waiting.claims if mine else ()
@@ -49,6 +49,13 @@ def check(
             evidence=("services", "pods") if pods else ("services",),
         )
     return Clear("; ".join(seen) or "no service leads to the pods")
+
+
+def _is_over(service: Service, pods: Pods | None) -> bool:
+    """Whether what was not ready has become so, or has gone: pods are read after the services."""
+    unready = [one for one in service.endpoints if not one.ready and not one.terminating]
+    live = pods.live if pods else ()
+    return service.role == "target" and bool(unready and live) and all(pod.ready for pod in live)
 
 
 def _do_not_run(pods: Pods | None) -> bool:
