@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from datetime import UTC, datetime
 from importlib import import_module
 from types import ModuleType
@@ -45,16 +45,12 @@ def walk(
     access = load(looking.kubeconfig, looking.context, looking.namespace, looking.as_user, looking.as_groups)
     deadline = time.monotonic() + STEPS_S + options.capture_s + options.trace_s + options.load_s
     with Client(access, deadline=deadline) as client, ThreadPoolExecutor(4) as pool, Keeper(client) as keeper:
-        try:
-            finders = cluster_target.finders(client, looking.target, access.namespace, pool)
-            resolved = cluster_target.resolve(client, looking.target, access.namespace, finders)
-        except Unavailable as error:
-            raise CannotLook(error.missing, error.remedy) from error
+        kind, namespace, name = _workload(evidence, client, looking.target, access.namespace, pool)
         situation = Situation(
             client=client,
-            namespace=resolved.namespace,
-            name=resolved.name,
-            kind=resolved.kind,
+            namespace=namespace,
+            name=name,
+            kind=kind,
             evidence=evidence,
             diagnosis=diagnose(evidence),
             options=options,
@@ -67,7 +63,7 @@ def walk(
             show(step)
             steps.append(step)
     return Page(
-        target=f"{resolved.namespace}/{resolved.name}",
+        target=f"{namespace}/{name}",
         context=access.context,
         started=datetime.fromtimestamp(started_s, UTC).isoformat(timespec="seconds"),
         verdict=situation.diagnosis.verdict,
@@ -76,6 +72,19 @@ def walk(
         took_s=time.monotonic() - begun,
         requests=client.requests,
     )
+
+
+def _workload(evidence: Evidence, client: Client, target: str, namespace: str, pool: Executor) -> tuple[str, str, str]:
+    """Kind, namespace and name: as the look found them, so that the page comes also when the API server has gone since."""
+    found = evidence.cluster.workload if evidence.cluster else None
+    if found is not None:
+        return found.kind, found.namespace, found.name
+    try:
+        finders = cluster_target.finders(client, target, namespace, pool)
+        resolved = cluster_target.resolve(client, target, namespace, finders)
+    except Unavailable as error:
+        raise CannotLook(error.missing, error.remedy) from error
+    return resolved.kind, resolved.namespace, resolved.name
 
 
 def _evidence(looking: Looking, progress: Callable[[str], None]) -> Evidence:
