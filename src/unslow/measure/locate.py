@@ -13,6 +13,7 @@ from statistics import median
 
 import msgspec
 
+from unslow.measure.locate_confidence import confidences
 from unslow.measure.locate_explained import Calls, Explained, explain, paths
 from unslow.measure.locate_readings import (
     Node,
@@ -27,6 +28,7 @@ from unslow.measure.locate_readings import (
     reference,
     silence,
 )
+from unslow.measure.locate_verdict import UNUSUAL, unusual
 
 SUFFERING = 0.5
 """The steps with at least half the target's largest excess are the incident."""
@@ -57,13 +59,28 @@ class Ranking(msgspec.Struct, frozen=True, kw_only=True):
     """Of the target, per request."""
     sigmas: float
     """The target's largest excess over its usual variation; below about 3 perhaps no fault; 0: unknown."""
-    fault: bool = True
+    chance: float | None
+    """How often fault-free times look like this, 0..1; None: no normal times to compare with."""
+
+    @property
+    def fault(self) -> bool:
+        """False: nothing unusual happened here."""
+        return self.excess > 0 and (self.chance is None or self.chance <= UNUSUAL)
 
 
 def locate(
-    target: str, calls: Calls, incident: Mapping[str, Node], normal: Mapping[str, Node], before: int = 1
+    target: str,
+    calls: Calls,
+    incident: Mapping[str, Node],
+    normal: Mapping[str, Node],
+    before: int = 1,
+    *,
+    failures: bool = False,
 ) -> Ranking:
-    """Rank the nodes of `incident` (its first `before` steps are before the alert); see the module."""
+    """Rank the nodes of `incident` (its first `before` steps are before the alert); see the module.
+
+    `failures`: the cost of the nodes is the share of failed requests, not seconds.
+    """
     well = range(before)
     felt = reference(incident[target], normal.get(target), well) if target in incident else None
     suffered = (
@@ -73,7 +90,7 @@ def locate(
     )
     worst = max(suffered, default=0.0)
     if felt is None or worst <= 0:
-        return Ranking(suspects=_unranked(incident), excess=0.0, sigmas=0.0)
+        return Ranking(suspects=_unranked(incident), excess=0.0, sigmas=0.0, chance=None)
     weights = [value / worst if value >= SUFFERING * worst else 0.0 for value in suffered]
     quiet = [step for step, value in enumerate(suffered) if value < QUIET * worst]
     usual_traffic = median(known(normal[target].requests) or [0.0]) if target in normal else 0.0
@@ -89,16 +106,25 @@ def locate(
         reading = read(node, usual, weights, quiet)
         silent = silence(node, normal.get(name), weights, quiet, growth)
         readings[name] = msgspec.structs.replace(reading, silent=silent, new=reading.new and not silent)
-    explained = explain(target, paths(target, calls), readings, failed)
+    if failures:
+        failed = {
+            name: max((cost or 0.0 for cost, weight in zip(node.cost, weights, strict=True) if weight), default=0.0)
+            for name, node in incident.items()
+        }
+    graph = paths(target, calls)
+    explained = explain(target, graph, readings, failed)
+    idle = {name for name, node in normal.items() if median(count or 0.0 for count in node.requests or (0.0,)) < 1}
+    sure = confidences(target, graph, readings, failed, idle)
     excess = readings[target].excess / served
     suspects = sorted(
-        (_suspect(name, explained, served, excess) for name in incident),
+        (_suspect(name, explained, served, excess, sure.get(name, 0.0)) for name in incident),
         key=lambda one: (-one.own, -readings[one.node].excess, one.node),
     )
     return Ranking(
         suspects=tuple(suspects),
         excess=excess,
         sigmas=_sigmas(incident[target], felt, normal.get(target)),
+        chance=unusual(target, suspects[0].node, incident, normal, before),
     )
 
 
@@ -114,14 +140,14 @@ def _sigmas(node: Node, usual: Reference, normal: Node | None) -> float:
     return largest / spread if spread else 0.0
 
 
-def _suspect(node: str, explained: Explained, served: float, excess: float) -> Suspect:
+def _suspect(node: str, explained: Explained, served: float, excess: float, sure: float) -> Suspect:
     own, total = (values.get(node, 0.0) / served for values in (explained.own, explained.total))
     share = own / excess if excess > 0 else 0.0
     if own <= 0:
         reason = "its callees explain all of its excess" if total > 0 else "no excess that the target would feel"
     else:
         reason = f"explains {share:.0%} of the target's excess by itself, {total - own:.3g} more by its callees"
-    return Suspect(node=node, own=own, total=total, share=share, reason=reason)
+    return Suspect(node=node, own=own, total=total, share=share, confidence=sure, reason=reason)
 
 
 def _unranked(incident: Mapping[str, Node]) -> tuple[Suspect, ...]:

@@ -14,6 +14,8 @@ import msgspec
 
 NOISE_RANK = 0.95
 """A deviation up to the one that 19 of 20 normal steps stay below is noise."""
+SIGMAS = 1.645
+"""How far these ranks of a normal distribution lie from its middle."""
 DRIFTED_RANK = 0.99
 """A node that is outside 99 of 100 normal steps whenever the target is well has drifted."""
 
@@ -42,6 +44,8 @@ class Reading(msgspec.Struct, frozen=True):
     allowed: float
     """The most that can hide in its noise."""
     traffic: float
+    noise: float = 0.0
+    """Standard deviation of the excess."""
     silent: float = 0.0
     """Requests that it would have had; 0: it answers."""
     new: bool = False
@@ -82,7 +86,8 @@ def excess_at(node: Node, usual: Reference, step: int) -> float:
 def read_target(node: Node, usual: Reference, weights: Sequence[float]) -> Reading:
     """All of its deviation counts: it is what was complained about."""
     excess = sum(weight * excess_at(node, usual, step) for step, weight in enumerate(weights))
-    return Reading(excess, excess, _traffic(node, weights))
+    traffic = _traffic(node, weights)
+    return Reading(excess, excess, traffic, (usual.high - usual.low) / (2 * SIGMAS) * traffic)
 
 
 def read(node: Node, usual: Reference, weights: Sequence[float], quiet: Sequence[int]) -> Reading:
@@ -107,7 +112,9 @@ def read(node: Node, usual: Reference, weights: Sequence[float], quiet: Sequence
         excess, allowed = excess * (seen + missed) / seen, allowed * (seen + missed) / seen
     elif missed and usual.level is not None:
         allowed = math.inf  # nothing is known of it
-    return Reading(excess, allowed, _traffic(node, weights), new=usual.level is None)
+    # Noise of neighbouring steps is alike, so it does not average out.
+    noise = (high - low) / (2 * SIGMAS) * sum(w * (node.requests[step] or 0.0) for step, w in enumerate(weights))
+    return Reading(excess, allowed, _traffic(node, weights), noise, new=usual.level is None)
 
 
 def silence(node: Node, normal: Node | None, weights: Sequence[float], quiet: Sequence[int], growth: float) -> float:
@@ -127,15 +134,6 @@ def silence(node: Node, normal: Node | None, weights: Sequence[float], quiet: Se
     expected = sum(weights) * median(usual) * growth
     # Fewer than about three expected requests stay away by chance more than once in twenty times.
     return expected if math.exp(-expected) < 1 - NOISE_RANK else 0.0
-
-
-def vanished(names: Mapping[str, Node], normal: Mapping[str, Node]) -> list[str]:
-    """Nodes that are always busy in normal times and that the incident does not know at all."""
-    return sorted(
-        name
-        for name, node in normal.items()
-        if name not in names and sum(1 for count in node.requests if not count) <= (1 - NOISE_RANK) * len(node.requests)
-    )
 
 
 def _traffic(node: Node, weights: Sequence[float]) -> float:
