@@ -146,17 +146,13 @@ def suitable(system: System) -> list[str]:
             if callee in system.nodes and callee not in reached:
                 reached.add(callee)
                 todo.append(callee)
-    return sorted(
-        name for name in reached if median(value or 0.0 for value in system.nodes[name].requests) >= 1
-    )
+    return sorted(name for name in reached if median(value or 0.0 for value in system.nodes[name].requests) >= 1)
 
 
 def faulty_case(system: System, kind: str, cause: str, sigmas: float, rng: random.Random) -> Case | None:
     """The fault at `cause`, or None when no fault there could be felt at the target."""
     case = quiet_case(system, rng)
-    window = {
-        name: ([value or 0.0 for value in node.requests], list(node.cost)) for name, node in case.window.items()
-    }
+    window = {name: ([value or 0.0 for value in node.requests], list(node.cost)) for name, node in case.window.items()}
     normal, calls = case.normal, case.calls
     if cause not in window or system.target not in window:
         return None
@@ -168,9 +164,11 @@ def faulty_case(system: System, kind: str, cause: str, sigmas: float, rng: rando
     )
     if spread <= 0:
         return None
-    shape = [0.0, 0.0, rng.uniform(0.6, 1), 1.0, rng.uniform(0.6, 1)] if kind == "late" else [
-        0.0, rng.uniform(0.1, 1), 1.0, rng.uniform(0.5, 1), rng.uniform(0, 0.2)
-    ]
+    shape = (
+        [0.0, 0.0, rng.uniform(0.6, 1), 1.0, rng.uniform(0.6, 1)]
+        if kind == "late"
+        else [0.0, rng.uniform(0.1, 1), 1.0, rng.uniform(0.5, 1), rng.uniform(0, 0.2)]
+    )
     causes = [cause]
     if kind == "two causes":
         others = [name for name in suitable(system) if name != cause and name in window]
@@ -191,9 +189,7 @@ def faulty_case(system: System, kind: str, cause: str, sigmas: float, rng: rando
     cells = {name: Node(tuple(counts), tuple(costs)) for name, (counts, costs) in window.items()}
     if kind == "gaps":
         cells = {
-            name: Node(
-                node.requests, tuple(None if rng.random() < 0.1 else value for value in node.cost)
-            )
+            name: Node(node.requests, tuple(None if rng.random() < 0.1 else value for value in node.cost))
             for name, node in cells.items()
             if name in {cause, system.target} or rng.random() > 0.1
         }
@@ -256,8 +252,14 @@ def _callees_first(calls: Calls, window: Window) -> list[str]:
 
 
 def _disturb(
-    system: System, kind: str, cause: str, calls: Calls, window: Window, shape: list[float], touched: set[str],
-    rng: random.Random
+    system: System,
+    kind: str,
+    cause: str,
+    calls: Calls,
+    window: Window,
+    shape: list[float],
+    touched: set[str],
+    rng: random.Random,
 ) -> bool | None:
     """What comes on top of the plain fault. None: this kind is impossible at this node."""
     usual = system.nodes
@@ -278,7 +280,9 @@ def _disturb(
                 mine, base = window[cause][1][step], window[cause][1][0]
                 count, cost = window[one][0][step], window[one][1][step]
                 if mine is not None and base is not None and count and cost is not None and height:
-                    window[one][1][step] = cost + rise * max(0.0, mine - max(base, mean)) * window[cause][0][step] / count
+                    window[one][1][step] = (
+                        cost + rise * max(0.0, mine - max(base, mean)) * window[cause][0][step] / count
+                    )
                     if system.metric == "availability":
                         window[one][1][step] = min(1.0, window[one][1][step] or 0.0)
     elif kind == "mirror":
@@ -293,8 +297,13 @@ def _disturb(
     elif kind == "new node":
         if calls.get(cause):
             return None
-        counts = [math.ceil(count * 0.6) if height else 0 for count, height in zip(window[cause][0], shape, strict=True)]
-        window["new"] = ([float(count) for count in counts], [0.9 * (value or 0.0) if count else None for value, count in zip(window[cause][1], counts, strict=True)])
+        counts = [
+            math.ceil(count * 0.6) if height else 0 for count, height in zip(window[cause][0], shape, strict=True)
+        ]
+        window["new"] = (
+            [float(count) for count in counts],
+            [0.9 * (value or 0.0) if count else None for value, count in zip(window[cause][1], counts, strict=True)],
+        )
         calls.setdefault(cause, []).append("new")
     elif kind == "cycle":
         names = sorted(window)

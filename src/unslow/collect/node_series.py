@@ -124,8 +124,8 @@ def _rows(path: Path) -> list[list[str]]:
     return rows
 
 
-def _time(text: str) -> float | None:
-    """Unix seconds, or ISO 8601 (UTC unless it says otherwise)."""
+def moment(text: str) -> float | None:
+    """A time as Unix seconds, from Unix seconds, or ISO 8601 (UTC unless it says otherwise)."""
     value = number(text)
     if value is not None:
         return value
@@ -141,9 +141,7 @@ def _wide(path: Path, rows: list[list[str]]) -> NodeSeries:
     if any(len(row) != width for row in rows[:3]):
         raise BadInput(f"{path}: its three header rows differ in length", _REMEDY)
     # The index may have a header row of its own, which names no time.
-    body = sorted(
-        ((at, row) for row in rows[3:] if (at := _time(row[0])) is not None), key=lambda timed: timed[0]
-    )
+    body = sorted(((at, row) for row in rows[3:] if (at := moment(row[0])) is not None), key=lambda timed: timed[0])
     if any(len(row) != width for _, row in body):
         raise BadInput(f"{path}: a row is shorter or longer than the header", _REMEDY)
     keys = list(zip(rows[0][1:], rows[1][1:], rows[2][1:], strict=True))
@@ -154,7 +152,7 @@ def _wide(path: Path, rows: list[list[str]]) -> NodeSeries:
 def _long(path: Path, rows: list[list[str]]) -> NodeSeries:
     values: dict[Column, dict[float, float | None]] = {}
     for row in rows:
-        at = _time(row[0])
+        at = moment(row[0])
         if len(row) != len(LONG) or at is None:
             raise BadInput(f"{path}: {','.join(row)[:80]!r} is no row of {','.join(LONG)}", _REMEDY)
         values.setdefault((row[1], row[2], row[3]), {})[at] = number(row[4])

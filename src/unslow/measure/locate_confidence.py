@@ -49,9 +49,13 @@ def _unseen(name: str, graph: Paths, readings: Mapping[str, Reading], idle: Cont
 
 def _drawn(reading: Reading, chance: Iterator[float]) -> Reading:
     scale = math.exp(DIVISION * next(chance))
-    return msgspec.structs.replace(
-        reading, excess=(reading.excess + reading.noise * next(chance)) * scale, allowed=reading.allowed * scale
-    ) if reading.excess > 0 else msgspec.structs.replace(reading, allowed=reading.allowed * scale)
+    return (
+        msgspec.structs.replace(
+            reading, excess=(reading.excess + reading.noise * next(chance)) * scale, allowed=reading.allowed * scale
+        )
+        if reading.excess > 0
+        else msgspec.structs.replace(reading, allowed=reading.allowed * scale)
+    )
 
 
 def _first(explained: Explained) -> str:

@@ -7,7 +7,7 @@ the usual cost is no excess. A deviation counts only beyond what the node also s
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from statistics import median
 
 import msgspec
