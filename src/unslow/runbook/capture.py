@@ -11,7 +11,7 @@ from unslow.errors import Unavailable
 from unslow.evidence.cluster import Pod
 from unslow.kube.execute import execute
 from unslow.runbook import inside
-from unslow.runbook.ephemeral import Container, add, output, started
+from unslow.runbook.ephemeral import Container, add, listed, output, started
 from unslow.runbook.packets import verdict
 from unslow.runbook.situation import Situation
 from unslow.runbook.step import Gap, Outcome, Proposal
@@ -87,7 +87,7 @@ def _captured(situation: Situation, pod: Pod, container: Container) -> Outcome:
     seconds = situation.options.capture_s
     situation.progress(f"capturing packets of {pod.name} for {seconds} s")
     proof = _proof(situation, pod, container, situation.left_s(seconds + 30.0))
-    left = (f"ephemeral container {container.name} in {pod.name}: ended, listed until the pod goes",)
+    left = (listed(client, namespace, pod.name, container),)
     if proof.error:
         raise Unavailable(
             f"a capture: {proof.error}", "the container needs NET_RAW: Pod Security level baseline or wider"

@@ -12,7 +12,7 @@ from unslow.evidence.cluster import Pod, Service
 from unslow.kube.errors import ApiError
 from unslow.kube.execute import execute
 from unslow.runbook import inside
-from unslow.runbook.ephemeral import Container, add, finished
+from unslow.runbook.ephemeral import Container, add, finished, listed
 from unslow.runbook.situation import Situation, table
 from unslow.runbook.step import Gap, Outcome, Proposal
 
@@ -134,7 +134,7 @@ def _container(situation: Situation, pod: Pod, wanted: list[str]) -> Container:
 def _by_container(situation: Situation, pod: Pod, container: Container) -> tuple[str, str]:
     add(situation.client, situation.namespace, pod.name, container)
     text = finished(situation.client, situation.namespace, pod.name, container, situation.left_s(PATIENCE_S))
-    return text, f"ephemeral container {container.name} in {pod.name}: ended, listed until the pod goes"
+    return text, listed(situation.client, situation.namespace, pod.name, container)
 
 
 def lines(text: str) -> list[Timed]:

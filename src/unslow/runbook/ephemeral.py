@@ -54,6 +54,7 @@ class Container(msgspec.Struct, frozen=True, kw_only=True):
 
 class _Status(msgspec.Struct, frozen=True, rename="camel"):
     name: str = ""
+    image_id: str = msgspec.field(default="", name="imageID")
     state: State = State()
 
 
@@ -95,6 +96,16 @@ def _explained(error: ApiError, namespace: str) -> Unavailable:
         remedy = f"kubectl apply -n {namespace} -f deploy/rbac/probe.yaml, and use that identity"
         return Unavailable(f"the right to patch pods/ephemeralcontainers in namespace {namespace}", remedy)
     return Unavailable(error.missing, error.remedy)
+
+
+def listed(client: Client, namespace: str, pod: str, container: Container) -> str:
+    """What stays of it, for the page: an ephemeral container cannot be removed."""
+    found = client.get(f"/api/v1/namespaces/{namespace}/pods/{pod}", _Pod).status.ephemeral_container_statuses
+    ran = next((one.image_id for one in found or () if one.name == container.name), "")
+    pin = "" if "@sha256:" in container.image else "; pin it: --probe-image NAME@sha256:DIGEST"
+    return (
+        f"ephemeral container {container.name} in {pod}: ends by itself, listed until the pod goes; it ran {ran}{pin}"
+    )
 
 
 def state(client: Client, namespace: str, pod: str, name: str) -> State:

@@ -75,7 +75,7 @@ def _measured(api: Api, situation: Situation) -> tuple[list[str], list[str]]:
     if not found:
         raise Unavailable(
             f"a histogram of request durations in namespace {situation.namespace} at {api.name}",
-            "export one from the application, or scrape the ingress or the mesh; see `unslow alerts`",
+            "export one from the application, or scrape the ingress or the mesh",
         )
     metric = choose(found, "", "", api.name).metric
     same = [one for one in found if one["__name__"] == f"{metric}_count"]
@@ -135,7 +135,7 @@ def judged(rule: Rule) -> list[str]:
     if _SUM_OF_RATE.search(rule.query) and "/" not in rule.query:
         told.append(
             f"Alert {rule.name!r} compares rate(..._sum) with a time: that is seconds of work per second, which grows "
-            "with traffic. Divide by rate(..._count), and see `unslow alerts lint`."
+            "with traffic. Divide by rate(..._count)."
         )
     elif "rate(" in rule.query and "sum" not in rule.query.replace("_sum", ""):
         told.append(f"Alert {rule.name!r} has no `sum by`: each pod, route and status is judged alone.")
