@@ -58,7 +58,7 @@ def test_counters_of_the_pod_that_was_looked_into() -> None:
     waits = account(line("downstream", "calls to billing", 80.0))
     inside = pods(pod("a"), looked_into="a")
     found = finds("network_retransmits", 60.0, window=WINDOW, pods=inside, packets=seen, account=waits)
-    assert found.place == "pod a"
+    assert (found.place, found.evidence) == ("pod a", ("packets",))
     is_clear("network_retransmits", window=WINDOW, pods=pods(pod("a")), packets=seen, sockets=sockets(), account=waits)
     shared = pods(pod("a", host_network=True), looked_into="a")
     is_clear("network_retransmits", window=WINDOW, pods=shared, packets=seen, sockets=sockets(), account=waits)

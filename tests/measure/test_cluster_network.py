@@ -6,6 +6,7 @@ from unslow.evidence.cluster import NodeNetwork
 from unslow.measure.cluster_network import (
     conntrack_ratio,
     loses_packets,
+    makes_requests_wait,
     retransmitted_ratio,
     timeout_s_per_request,
 )
@@ -27,6 +28,13 @@ def test_timeouts_of_a_node_are_not_those_of_the_requests() -> None:
     assert timeout_s_per_request([node], 100.0) is None
     assert timeout_s_per_request([node, pod], 100.0) == pytest.approx(0.1)
     assert timeout_s_per_request([pod], 0.0) is None
+
+
+@pytest.mark.parametrize(("scope", "timeouts", "waits"), [("pod", 5, True), ("pod", 4, False), ("node", 50, False)])
+def test_timeouts_among_many_segments(scope: str, timeouts: int, waits: bool) -> None:
+    part = NodeNetwork(name="p", scope=scope, segments_out=10**6, retransmitted=20, timeouts=timeouts)  # type: ignore[arg-type]
+    assert makes_requests_wait(part, 100.0) is waits
+    assert not makes_requests_wait(part, 10_000.0)
 
 
 def test_a_timeout_of_opening_costs_a_second() -> None:

@@ -21,6 +21,7 @@ from unslow.measure.cluster_network import (
     RTO_S,
     SYN_RTO_S,
     loses_packets,
+    makes_requests_wait,
     retransmitted_ratio,
     timeout_s_per_request,
 )
@@ -39,8 +40,8 @@ def check(
     cni: Cni | None = None,
     account: Account | None = None,
 ) -> Finding | Clear | Skipped:
-    parts = (*(network.parts if network else ()), *_of_pod(pods, packets))
-    of_nodes = _by_counters(Network(parts=parts), window, cni, account) if parts else None
+    parts = (*_measured(network), *_of_pod(pods, packets))
+    of_nodes = _by_counters(parts, network, window, cni, account) if parts else None
     if isinstance(of_nodes, Finding):
         return of_nodes
     if sockets is None:
@@ -105,29 +106,39 @@ def _price(each_s: float) -> str:
     return f"at the shortest timeout of {ms(each_s)}"
 
 
-def _by_counters(network: Network, window: Window, cni: Cni | None, account: Account | None) -> Finding | Clear:
-    lossy = [part for part in network.parts if loses_packets(part)]
-    known = [(part, ratio) for part in network.parts if (ratio := retransmitted_ratio(part)) is not None]
+def _measured(network: Network | None) -> tuple[NodeNetwork, ...]:
+    return network.parts if network else ()
+
+
+def _by_counters(
+    parts: tuple[NodeNetwork, ...],
+    network: Network | None,
+    window: Window,
+    cni: Cni | None,
+    account: Account | None,
+) -> Finding | Clear:
+    requests = account.rate_per_s * window.seconds if account and account.rate_per_s else 0.0
+    lossy = [part for part in parts if loses_packets(part) or makes_requests_wait(part, requests)]
+    known = [(part, ratio) for part in (lossy or parts) if (ratio := retransmitted_ratio(part)) is not None]
     worst = max(known, key=lambda one: (one[1], one[0].name), default=None)
     if not lossy or worst is None:
-        return Clear(_words(worst[0], worst[1]) if worst else f"{len(network.parts)} counters, too few segments to say")
-    waiting = _waiting(network, window, account)
+        return Clear(_words(worst[0], worst[1]) if worst else f"{len(parts)} counters, too few segments to say")
+    waiting = _waiting(parts, requests, account)
     part, ratio = worst
     return Finding(
         title="packets are lost and sent again",
-        because=f"{_words(part, ratio)}{_more(part)}; {len(lossy)} of {len(network.parts)} places lose packets; {waiting.words}",
+        because=f"{_words(part, ratio)}{_more(part)}; {len(lossy)} of {len(parts)} places lose packets; {waiting.words}",
         place=f"{part.scope} {part.name}",
         claims=waiting.claims,
         confidence=waiting.surer(0.9, 0.65),
         next_steps=_next_steps(part, cni, waiting),
         fixes=(),
-        evidence=("network",),
+        evidence=("network",) if part in _measured(network) else ("packets",),
     )
 
 
-def _waiting(network: Network, window: Window, account: Account | None) -> Behind:
-    requests = account.rate_per_s * window.seconds if account and account.rate_per_s else 0.0
-    cost_s = timeout_s_per_request(network.parts, requests)
+def _waiting(parts: tuple[NodeNetwork, ...], requests: float, account: Account | None) -> Behind:
+    cost_s = timeout_s_per_request(parts, requests)
     if account and cost_s is not None and cost_s >= floor_s(account, normal=False):
         claims = spread(account, cost_s, *TOUCHED)
         if claims:

@@ -17,6 +17,7 @@ def items(evidence: Evidence) -> tuple[Item, ...]:
             _requests,
             _timers,
             _sockets,
+            _packets,
             _server,
             _cpu,
             _memory,
@@ -93,6 +94,20 @@ def _sockets(evidence: Evidence) -> Iterator[Item]:
             value=", ".join(f"{peer.name} ({peer.kind}, {peer.address})" for peer in sockets.peers),
             n=sockets.readings,
         )
+
+
+def _packets(evidence: Evidence) -> Iterator[Item]:
+    packets = evidence.packets
+    if packets is None:
+        return
+    yield Item(
+        id="packets",
+        title="segments sent again in the workers' network namespace",
+        command="nstat -az TcpRetransSegs TcpOutSegs TcpExtTCPSynRetrans TcpExtTCPTimeouts",
+        value=float(packets.retransmitted),
+        unit="segments",
+        n=packets.segments_out,
+    )
 
 
 def _server(evidence: Evidence) -> Iterator[Item]:

@@ -31,6 +31,12 @@ def loses_packets(part: NodeNetwork) -> bool:
     return ratio is not None and ratio >= RETRANSMITTED and (part.retransmitted or 0) >= LEAST
 
 
+def makes_requests_wait(part: NodeNetwork, requests: float) -> bool:
+    """Whether the timeouts of a pod's own connections are many for its requests, however much else it sends."""
+    timeouts = part.timeouts or 0
+    return part.scope == "pod" and timeouts >= LEAST and requests > 0 and timeouts >= PER_REQUEST * requests
+
+
 def timeout_s_per_request(parts: Iterable[NodeNetwork], requests: float) -> float | None:
     """Seconds that retransmission timeouts add to a mean request, at least.
 
