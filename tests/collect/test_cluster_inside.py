@@ -207,7 +207,9 @@ def test_a_pod_of_a_real_cluster() -> None:
         running(api, where, "web", body)
         place = Place(where, "web", "main", 8000, "/x", "amd64")
         heard: list[str] = []
-        evidence: Evidence = cluster_inside.look(api, place, heard.append, budget_s=10.0, use_profile=True, headers={})
+        evidence: Evidence = cluster_inside.look(
+            api, place, heard.append, budget_s=10.0, within_s=60.0, use_profile=True, headers={}
+        )
         listed = execute(
             api, where, "web", ["python3", "-c", "import os;print(os.listdir('/proc'), os.listdir('/dev/shm'))"]
         )

@@ -18,6 +18,8 @@ from unslow.settings import Looking
 if TYPE_CHECKING:
     from unslow.evidence import Evidence
 
+GRACE_S = 5.0
+"""Beyond the budget, until questions that are still open are given up."""
 AT_ONCE = 10
 """Connections, and questions under way: some front ends have a short queue of new connections."""
 
@@ -38,7 +40,7 @@ def facts(looking: Looking, progress: Callable[[str], None]) -> Evidence:
 
 def _looked(looking: Looking, progress: Callable[[str], None], *, measures: bool) -> Evidence:
     access = load(looking.kubeconfig, looking.context, looking.namespace, looking.as_user, looking.as_groups)
-    deadline = time.monotonic() + looking.budget_s
+    deadline = time.monotonic() + looking.budget_s + GRACE_S
     with Client(access, connections=AT_ONCE, deadline=deadline) as client, ThreadPoolExecutor(AT_ONCE) as pool:
         client.connections.warm(AT_ONCE)
         from unslow.collect.cluster_look import Look

@@ -57,6 +57,10 @@ class Place:
     """Of the node; empty: not known."""
 
 
+class Lost(Unavailable):
+    """It began and did not end well: another pod may do better."""
+
+
 class Problem(msgspec.Struct, frozen=True):
     error: str
     remedy: str = ""
@@ -68,12 +72,13 @@ def look(
     progress: Callable[[str], None],
     *,
     budget_s: float,
+    within_s: float,
     use_profile: bool,
     headers: dict[str, str],
 ) -> Evidence:
-    """What the collectors saw inside; `progress` hears what they are at.
+    """What the collectors saw inside in `budget_s`; `progress` hears what they are at.
 
-    Raises `Unavailable` with what is missing there.
+    Raises `Unavailable` with what is missing there, `Lost` when it broke off or took longer than `within_s`.
     """
     request = {
         "target": f"http://127.0.0.1:{place.port}{place.path}",
@@ -82,7 +87,7 @@ def look(
         "use_profile": use_profile,
         "headers": headers,
     }
-    seconds = budget_s + EXTRA_S
+    seconds = min(budget_s + EXTRA_S, within_s)
     body = message(request, seconds, with_sampler=use_profile and _same_machine(place.architecture))
     boot = Path(cluster_inside_boot.__file__).read_bytes()
     for python in PYTHONS:
@@ -96,7 +101,7 @@ def look(
                 container=place.container,
                 stdin=boot + body,
                 hold=True,
-                seconds=seconds + 5.0,
+                seconds=seconds,
                 on_stderr=followed(progress),
             )
         except ApiError as error:
@@ -155,20 +160,20 @@ def sources() -> dict[str, str]:
 
 def answered(result: Result, place: Place) -> Evidence:
     if result.timed_out or result.code is None:
-        raise Unavailable(
+        raise Lost(
             f"an answer from inside {place.pod} in time", "the container is starved of CPU: give a longer --budget"
         )
     if result.code == _TOO_OLD:
         raise Unavailable(_said(result.stderr), "allow a debug container, which brings its own Python")
     if not result.ok:
         said = _said(result.stderr) or f"exit code {result.code}"
-        raise Unavailable(f"readers inside {place.pod}: {said}"[:300], "allow a debug container")
+        raise Lost(f"readers inside {place.pod}: {said}"[:300], "try again; else allow a debug container")
     try:
         return msgspec.json.decode(result.stdout, type=Evidence)
     except msgspec.ValidationError:
         pass
     except msgspec.DecodeError as error:
-        raise Unavailable(f"a whole answer from inside {place.pod}", "the exec was cut off: try again") from error
+        raise Lost(f"a whole answer from inside {place.pod}", "the exec was cut off: try again") from error
     problem = msgspec.json.decode(result.stdout, type=Problem)
     raise Unavailable(f"inside {place.pod}: {problem.error}", problem.remedy)
 

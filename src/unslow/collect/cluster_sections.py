@@ -168,6 +168,7 @@ class Sections:
         return replace(found, looked_into=self._last.looked_into)
 
     def _nodes(self) -> Nodes:
+        nodes = self._first.early.nodes()
         metrics = self._first.pod_metrics.otherwise([]) if self._first.pod_metrics else []
         used = self._first.node_metrics.otherwise([]) if self._first.node_metrics else []
         tenants = Tenants(
@@ -176,7 +177,7 @@ class Sections:
             complete=self._second.complete,
             used=cluster_readings.used_by_pods(metrics, self._differences),
         )
-        return cluster_nodes.nodes(self._first.early.nodes(), tenants, cluster_readings.used_by_nodes(used))
+        return cluster_nodes.nodes(nodes, tenants, cluster_readings.used_by_nodes(used))
 
     def _events(self) -> Events:
         own = {("Pod", pod.metadata.name) for pod in self._own_pods().otherwise([])}

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from unslow.collect import cluster_inside, cluster_ladder, cluster_paths, cluster_shares
 from unslow.collect.attempts import Attempts
 from unslow.collect.cluster_databases import Databases, phases
-from unslow.collect.cluster_inside import Place
+from unslow.collect.cluster_inside import Lost, Place
 from unslow.collect.cluster_ladder import INSIDE, Rights
 from unslow.collect.cluster_questions import Answer, Questions
 from unslow.collect.metrics_page import MetricsPage
@@ -30,6 +30,11 @@ SHARE = 0.42
 """Of the budget: the window when nobody looks from inside."""
 INSIDE_SHARE = 0.8
 """Of the budget: for the look from inside, its window, stacks and all."""
+REST_S = 4.0
+"""For what is read after the window."""
+LEAST_S = 2.0
+LEAST_SHARE = 0.6
+"""Of the budget: with less left nobody begins anew inside another pod."""
 PAGES = 5
 """Pods whose metrics page is read."""
 PAGE_TRIES = 3
@@ -99,8 +104,8 @@ class LatencyWindow:
         own = next(pod for pod in pods if pod.metadata.name == where.pod)
         page = before.get(where.pod)
         where = replace(where, path=cluster_ladder.path_of(self._looking.path, page, own))
-        seen = self._looked(where, start_s)
-        seen.pod = where.pod if seen.sections else ""
+        others = [pod for pod in running if pod.metadata.name != where.pod]
+        seen = self._looked(where, others, start_s)
         after = {pod.metadata.name: self._ask.ask(self._again, pod, where.port, before) for pod in running}
         seconds = time.time() - start_s
         for name, answer in after.items():
@@ -130,34 +135,48 @@ class LatencyWindow:
                 break
         return last
 
-    def _looked(self, where: Place, start_s: float) -> Seen:
-        """The first rung that carries."""
-        if self._looking.use_exec:
+    def _looked(self, where: Place, others: Sequence[core.Pod], start_s: float) -> Seen:
+        """The first rung that carries; a pod that goes away meanwhile is followed by another one."""
+        inside = Unavailable("exec was switched off", "leave out --no-exec")
+        for place in self._places(where, others) if self._looking.use_exec else ():
             try:
-                return self._inside(where)
+                return self._inside(place)
+            except Lost as error:
+                inside = error
+                if self._left_s() < LEAST_SHARE * self._looking.budget_s:
+                    break
             except Unavailable as error:
                 inside = error
-        else:
-            inside = Unavailable("exec was switched off", "leave out --no-exec")
+                break
         left = [name for name in INSIDE if name not in {"requests", "timers"}]
         cluster_ladder.refused(left, inside, self._attempts.skip, "exec")
-        return self._from_outside(where, start_s)
+        seen = self._from_outside(where, start_s)
+        seen.pod = where.pod if seen.sections else ""
+        return seen
+
+    def _places(self, where: Place, others: Sequence[core.Pod]) -> list[Place]:
+        return [where, *(replace(where, pod=pod.metadata.name) for pod in others[:1])]
+
+    def _left_s(self) -> float:
+        """Of the budget, without what reading the rest takes."""
+        return self._ask.client.left_s(3600.0) - REST_S
 
     def _inside(self, where: Place) -> Seen:
         cluster_ladder.need(self._rights.exec, "exec", where.namespace)
         self._progress(f"looking from inside {where.pod}")
-        budget_s = min(self._looking.budget_s * INSIDE_SHARE, self._ask.client.left_s(3600.0) - 2.0)
+        left_s = self._left_s()
         evidence = cluster_inside.look(
             self._ask.client,
             where,
             phases(self._databases, self._progress),
-            budget_s=budget_s,
+            budget_s=min(self._looking.budget_s * INSIDE_SHARE, left_s),
+            within_s=left_s + REST_S / 2,
             use_profile=self._looking.use_profile,
             headers=dict(self._looking.headers),
         )
-        return self._taken(evidence)
+        return self._taken(evidence, where.pod)
 
-    def _taken(self, evidence: Evidence) -> Seen:
+    def _taken(self, evidence: Evidence, pod: str) -> Seen:
         """Its sections and what its collectors wrote down, as of the rung that they ran on."""
         for probe in evidence.probes:
             if probe.name in INSIDE:
@@ -171,7 +190,7 @@ class LatencyWindow:
                     probe.remedy,
                 )
         values = {name: getattr(evidence, name) for name in INSIDE}
-        return Seen(evidence.window, {name: value for name, value in values.items() if value is not None})
+        return Seen(evidence.window, {name: value for name, value in values.items() if value is not None}, pod=pod)
 
     def _from_outside(self, where: Place, start_s: float) -> Seen:
         """Timed requests and the metrics page through a forwarded port: slower by the way there."""
@@ -212,7 +231,7 @@ class LatencyWindow:
         return self._looking.use_metrics
 
     def _wait(self, start_s: float) -> None:
-        seconds = self._looking.budget_s * SHARE
+        seconds = max(LEAST_S, min(self._looking.budget_s * SHARE, self._left_s() + time.time() - start_s))
         while (left := start_s + seconds - time.time()) > 0:
             self._progress(f"reading the cluster: {left:.0f} s left")
             time.sleep(min(0.5, left))
