@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from tests.collect.kube_objects import endpoint_slice, made, pod, service, workload
-from unslow.collect.cluster_services import hosts, services, target_port
+from unslow.collect.cluster_services import hosts, named_hosts, services, target_port
 from unslow.kube import core
 
 
@@ -58,3 +58,15 @@ def test_hosts_are_first_labels_of_plain_settings() -> None:
         core.Container, name="c", env=[{"name": "A", "value": "redis://cache.shop.svc.cluster.local:6379/0"}]
     )
     assert "cache" in hosts([container])
+
+
+def test_names_to_look_up_are_whole_and_no_addresses() -> None:
+    settings = {
+        "DATABASE_URL": "postgresql://user:secret@db.shop.svc:5432/app",
+        "CACHE_HOST": "cache:6379",
+        "SELF": "http://127.0.0.1:8000",
+        "NOTE": "nothing",
+        "API_ADDR": "10.0.0.1",
+    }
+    container = made(core.Container, name="c", env=[{"name": name, "value": value} for name, value in settings.items()])
+    assert named_hosts([container]) == ("db.shop.svc", "cache")

@@ -34,6 +34,7 @@ NOT_INSIDE = (
     "unslow.measure.span_table",
 )
 """Modules that need libraries which an image does not have; what they read is read from outside."""
+INSIDE_TOO = ("cluster_inside_records.py", "cluster_inside_names.py")
 PYTHONS = ("python3", "python")
 EXTRA_S = 20.0
 """Beyond the budget: sending, starting, stopping the sampler."""
@@ -55,6 +56,8 @@ class Place:
     path: str
     architecture: str = ""
     """Of the node; empty: not known."""
+    names: tuple[str, ...] = ()
+    """Hosts that the application's settings name: looked up from inside."""
 
 
 class Lost(Unavailable):
@@ -86,6 +89,7 @@ def look(
         "use_database": False,
         "use_profile": use_profile,
         "headers": headers,
+        "names": place.names,
     }
     seconds = min(budget_s + EXTRA_S, within_s)
     body = message(request, seconds, with_sampler=use_profile and _same_machine(place.architecture))
@@ -152,8 +156,8 @@ def sources() -> dict[str, str]:
     for path in sorted(paths):
         parts = path.relative_to(root.parent).with_suffix("").parts
         name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-        kube = path.name.startswith("cluster") and path.parent.name == "collect" and "records" not in path.name
-        if not kube:
+        outside = path.name.startswith("cluster") and path.parent.name == "collect" and path.name not in INSIDE_TOO
+        if not outside:
             found[name] = "" if name in NOT_INSIDE else _text(str(path))
     return found
 

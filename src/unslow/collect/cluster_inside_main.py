@@ -87,15 +87,19 @@ def main() -> None:
     import msgspec
 
     from unslow.collect import local
+    from unslow.collect.cluster_inside_names import Names
     from unslow.errors import UnslowError
+    from unslow.evidence.cluster import Cluster
     from unslow.settings import Looking
 
+    names = Names(REQUEST.pop("names", ()))
+    names.start()
     try:
         evidence = local.collect(Looking(**REQUEST), _progress())
     except UnslowError as error:
         answer = json.dumps({"error": error.message, "remedy": error.remedy}).encode()
     else:
-        answer = msgspec.json.encode(evidence)
+        answer = msgspec.json.encode(msgspec.structs.replace(evidence, cluster=Cluster(dns=names.result())))
     while answer:
         answer = answer[os.write(1, answer) :]
 

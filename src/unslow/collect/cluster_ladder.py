@@ -76,6 +76,7 @@ def place(
         port=port,
         path="/",
         architecture=node.status.node_info.architecture if node else "",
+        names=cluster_services.named_hosts(application_containers(pod)),
     )
 
 

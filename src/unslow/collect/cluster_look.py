@@ -139,6 +139,7 @@ class Look:
             kubelets=second.kubelet_pages(),
             latencies=seen.latencies,
             looked_into=seen.pod,
+            dns=seen.dns,
         )
         last.dns_pages = _pairs(dns_before, self._dns_pages(dns_pods))
         return seen.window, last

@@ -64,6 +64,8 @@ class Last:
     """By pod."""
     looked_into: str = ""
     """The pod that the sections from inside are of."""
+    dns: Dns | None = None
+    """What was looked up from inside it."""
 
 
 class Sections:
@@ -235,6 +237,18 @@ class Sections:
         return cluster_guards.policies(self._late.policies(), self._labels, cni)
 
     def _dns(self) -> Dns:
+        inside = self._last.dns
+        try:
+            server = self._dns_server()
+        except Unavailable:
+            if inside is None:
+                raise
+            return inside
+        if inside is None:
+            return server
+        return replace(server, ndots=inside.ndots, search_domains=inside.search_domains, lookups=inside.lookups)
+
+    def _dns_server(self) -> Dns:
         pods = self._late.dns_pods()
         if not pods:
             raise Unavailable("pods of the DNS server (k8s-app=kube-dns in kube-system)", "nothing: it runs elsewhere")

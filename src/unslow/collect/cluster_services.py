@@ -10,6 +10,9 @@ from unslow.kube import core, network
 from unslow.kube.workloads import Workload
 
 _OWNER_LABEL = "kubernetes.io/service-name"
+_URL_HOST = re.compile(r"://(?:[^@/\s]*@)?([A-Za-z0-9.-]+)")
+_HOST_SETTINGS = ("HOST", "_ADDR", "_ADDRESS", "SERVER")
+MOST_NAMES = 6
 _HOST = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9-]+)*", re.IGNORECASE)
 
 
@@ -39,6 +42,22 @@ def hosts(containers: Iterable[core.Container]) -> set[str]:
         for text in texts:
             found.update(match.partition(".")[0].lower() for match in _HOST.findall(text))
     return found
+
+
+def named_hosts(containers: Iterable[core.Container]) -> tuple[str, ...]:
+    """Whole host names of URLs and of settings that are called so; addresses are no names."""
+    found: dict[str, None] = {}
+    for container in containers:
+        for variable in container.env or ():
+            hosts = _URL_HOST.findall(variable.value)
+            if variable.name.upper().endswith(_HOST_SETTINGS):
+                hosts.append(variable.value.partition(":")[0])
+            found |= {host: None for host in hosts if _is_name(host)}
+    return tuple(found)[:MOST_NAMES]
+
+
+def _is_name(host: str) -> bool:
+    return bool(_HOST.fullmatch(host)) and host != "localhost" and not host.replace(".", "").isdigit()
 
 
 def leads_to(service: core.Service, labels: dict[str, str] | None) -> bool:

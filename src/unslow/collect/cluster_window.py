@@ -17,7 +17,7 @@ from unslow.collect.requests import Prober
 from unslow.errors import Unavailable
 from unslow.evidence import Evidence
 from unslow.evidence.cache import Cache
-from unslow.evidence.cluster import Latency
+from unslow.evidence.cluster import Dns, Latency
 from unslow.evidence.queries import Queries
 from unslow.evidence.requests import Requests
 from unslow.evidence.servers import Server
@@ -51,6 +51,8 @@ class Seen:
     """By pod."""
     pod: str = ""
     """The one that the sections are of."""
+    dns: Dns | None = None
+    """Its resolver and look-ups."""
 
     @property
     def workers(self) -> int:
@@ -190,7 +192,10 @@ class LatencyWindow:
                     probe.remedy,
                 )
         values = {name: getattr(evidence, name) for name in INSIDE}
-        return Seen(evidence.window, {name: value for name, value in values.items() if value is not None}, pod=pod)
+        dns = evidence.cluster.dns if evidence.cluster else None
+        return Seen(
+            evidence.window, {name: value for name, value in values.items() if value is not None}, pod=pod, dns=dns
+        )
 
     def _from_outside(self, where: Place, start_s: float) -> Seen:
         """Timed requests and the metrics page through a forwarded port: slower by the way there."""
