@@ -122,7 +122,12 @@ def test_killed_at_any_moment_it_leaves_nothing(target: Target) -> None:
 
 
 def started(target: Target) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(target.command(*QUICK, *ALLOWED), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return subprocess.Popen(
+        target.command(*QUICK, *ALLOWED),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a background job's shell ignores it
+    )
 
 
 def until_there_is_a_change(target: Target, before: list[dict[str, object]]) -> None:
