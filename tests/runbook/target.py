@@ -134,7 +134,10 @@ class Target:
 
 def kubectl(*words: str, stdin: str = "") -> str:
     command = ["kubectl", "--kubeconfig", KUBECONFIG, *words]
-    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=120, input=stdin)
+    for _ in range(3):  # the machine may be too busy for its own cluster for a while
+        done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=120, input=stdin)
+        if "Unable to connect" not in done.stderr:
+            break
     if done.returncode:
         raise AssertionError(f"kubectl {' '.join(words[:4])}: {done.stderr}")
     return done.stdout

@@ -24,6 +24,7 @@ from unslow.kube.execute import execute
 from unslow.kube.logs import log_lines
 from unslow.lab.cluster_faults import CLUSTER_DNS, ClusterFault
 from unslow.lab.cluster_objects import FILES, PART_OF, Object, in_namespace, path, read
+from unslow.runbook.keeper import Keeper, Undo
 
 MANAGER = "unslow-lab"
 READY_S = 240.0
@@ -106,10 +107,13 @@ class ClusterLab:
         self._applied: list[Object] = []
         self._rules: list[list[str]] = []
         self._made = False
+        self._keeper = Keeper(self.client)
+        self._promised: list[Undo] = []
 
     def __enter__(self) -> ClusterLab:
         try:
             self._refuse_foreign()
+            self._promise_removal()
             self._apply(self._shop)
             self._wait(READY_S)
             self._database(INDEX)
@@ -185,13 +189,20 @@ class ClusterLab:
             if self._keep:
                 self._restore()
                 return
-            for found in reversed(self._shop):
-                if found["kind"].startswith("Cluster"):
-                    self._delete(path(found))
-            self._delete(f"/api/v1/namespaces/{self.namespace}")
+            for undo in self._promised:
+                self._keeper.undo(undo)
             self._until(GONE_S, lambda: self._is_gone(f"/api/v1/namespaces/{self.namespace}"), "the namespace's end")
         finally:
+            self._keeper.close()
             self.client.close()
+
+    def _promise_removal(self) -> None:
+        """Also when we are killed: what has no namespace, then the namespace with all that is in it."""
+        if self._keep:
+            return
+        paths = [path(found) for found in self._shop if found["kind"].startswith("Cluster")]
+        for where in (*paths, f"/api/v1/namespaces/{self.namespace}"):
+            self._promised.append(self._keeper.promise(Undo(id=where, path=where)))
 
     def _refuse_foreign(self) -> None:
         """A namespace that we did not make is left alone: at the end ours is removed with all that is in it."""

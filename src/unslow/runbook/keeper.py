@@ -97,15 +97,21 @@ class Keeper:
             self.close()
 
     def promise(self, undo: Undo) -> Undo:
-        """Before the change is made. Raises `OSError` when nobody could keep the promise."""
+        """Before the change is made. Raises `Unavailable` when nobody could keep the promise."""
+        try:
+            self._tell(Told(undo=undo))
+        except OSError as error:
+            raise Unavailable(
+                f"a process that would undo the change if this one were killed ({error})", "try again"
+            ) from error
         self._open[undo.id] = undo
-        self._tell(Told(undo=undo))
         return undo
 
     def undo(self, undo: Undo) -> None:
         undo.carry_out(self._client)
         self._open.pop(undo.id, None)
-        self._tell(Told(done=undo.id))
+        with contextlib.suppress(OSError):  # it has gone: nothing is left for it to do
+            self._tell(Told(done=undo.id))
 
     def close(self) -> None:
         if self._process is None:
