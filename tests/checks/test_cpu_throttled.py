@@ -63,6 +63,13 @@ def test_only_the_sidecar_is_stopped() -> None:
     is_clear("cpu_throttled", account=account(), pods=limited(600, 300, sidecar=True))
 
 
+def test_use_at_the_limit_where_nobody_counted_periods() -> None:
+    at_limit = pods(pod("a", container(usage=usage(cores=0.069), cpu_limit_cores=0.07)))
+    assert "uses 0.069 of 0.070 cores" in finds("cpu_throttled", 0.0, account=account(), pods=at_limit).because
+    below = pods(pod("a", container(usage=usage(cores=0.05), cpu_limit_cores=0.07)))
+    assert all_checks()["cpu_throttled"](account=account(), pods=below) == Skipped("throttling")
+
+
 def test_counters_that_were_not_read() -> None:
     check = all_checks()["cpu_throttled"]
     assert check(account=account(), pods=pods(pod("a", container(cpu_limit_cores=0.5)))) == Skipped("throttling")

@@ -20,6 +20,10 @@ def test_larger_nodes_are_not_proposed_without_milliseconds() -> None:
     assert not any("larger" in step for step in found.next_steps)
 
 
+def test_a_full_node_on_which_requests_hardly_wait() -> None:
+    is_clear("node_saturated", nodes=FULL, account=account(line("cpu contended", "waiting for a free core", 2.0)))
+
+
 def test_pressure_speaks_where_use_looks_moderate() -> None:
     finds("node_saturated", 60.0, nodes=nodes(node(cpu_pressure_ratio=0.4)), account=WAITING)
 

@@ -20,6 +20,8 @@ from unslow.measure.without_stacks import THROTTLED_RATIO
 
 SEVERE_RATIO = 0.25
 """One period in four: worth saying even where nobody measured what requests lose."""
+AT_LIMIT = 0.9
+"""Average use over the limit, above which there is no room left for a burst."""
 
 
 def check(
@@ -100,6 +102,23 @@ def _lost(lines: Sequence[Line], counts: bool) -> str:
     return "what requests lose to it was not measured"
 
 
-def _without_counters(pods: Pods) -> Clear | Skipped:
-    limited = [one for pod in pods.live for one in pod.application if one.cpu_limit_cores]
+def _without_counters(pods: Pods) -> Finding | Clear | Skipped:
+    """Use that stands at the limit tells of throttling too; use below it tells nothing."""
+    limited = [(pod, one) for pod in pods.live for one in pod.application if one.cpu_limit_cores]
+    for pod, one in limited:
+        used, limit = (one.usage.cores if one.usage else None) or 0.0, one.cpu_limit_cores or 0.0
+        if used >= AT_LIMIT * limit:
+            return Finding(
+                title="the pods use all of their CPU limit",
+                because=f"{pod.name} ({one.name}) uses {used:.3f} of {limit:.3f} cores on average: "
+                "it is throttled, and its throttled periods were not read",
+                place=f"CPU limit of container {one.name}",
+                confidence=0.62,
+                next_steps=(
+                    f"raise the CPU limit of {one.name}, or remove it and keep the request; then count "
+                    "container_cpu_cfs_throttled_periods_total",
+                ),
+                fixes=("raise_cpu_limit",),
+                evidence=("pods",),
+            )
     return Skipped("throttling") if limited else Clear(f"no CPU limit is set in {len(pods.live)} pods")

@@ -31,6 +31,8 @@ def check(
         return Clear(busy.words) if known else Skipped("usage")
     waiting = behind(account, "cpu contended", normal=True) if busy.is_full else behind(account, "db query", "log")
     claims = waiting.claims if busy.is_full else ()
+    if not claims and not short and account and account.of_kind("cpu contended"):
+        return Clear(f"{busy.words}; {waiting.words}")
     said = [busy.words] if busy.is_full else []
     return Finding(
         title="a node of the pods is saturated",

@@ -51,6 +51,8 @@ def check(
     beside = is_beside(services, (one.node.name for one, _ in suspects))
     without_core = without_core_ratio(cpu) if beside else 0.0
     claims = starved(account, without_core) or waiting.claims
+    if not claims and account and account.of_kind("cpu contended"):
+        return Clear(f"{node.words}; {waiting.words}")
     return Finding(
         title=f"pod {neighbour.namespace}/{neighbour.pod} takes the cores of the node",
         because=(
