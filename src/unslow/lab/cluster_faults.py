@@ -127,7 +127,7 @@ def too_large(objects: list[Object]) -> None:
 
 def busy_neighbour(objects: list[Object]) -> None:
     burn = sidecar("batch", ["sh", "-c", "for i in 1 2 3; do (while :; do :; done) & done; wait"])
-    burn["resources"] = {"requests": {"cpu": "400m", "memory": "16Mi"}, "limits": {"memory": "64Mi"}}
+    burn["resources"] = {"requests": {"cpu": "400m", "memory": "16Mi"}, "limits": {"cpu": "1700m", "memory": "64Mi"}}
     found = deployment("batch", [burn])
     found["metadata"]["namespace"] = named(objects, "Deployment", "orders")["metadata"]["namespace"]
     objects.append(found)
