@@ -21,4 +21,10 @@ def test_a_cheap_reading_is_no_reason_to_read_faster() -> None:
 
 def test_the_kernel_says_how_idle_it_is() -> None:
     assert idle_ticks() > 0
-    assert Pace().pause_s(0.001) > 0
+
+
+def test_a_reading_is_due_again_after_its_pause() -> None:
+    pace = Pace()
+    assert pace.is_due()
+    pace.took(10.0)
+    assert not pace.is_due()

@@ -28,7 +28,6 @@ from unslow.collect.memory import MemoryReader
 from unslow.collect.metrics_page import MetricsPage
 from unslow.collect.netlink import SockDiag
 from unslow.collect.otlp import OtlpReceiver
-from unslow.collect.pace import Pace
 from unslow.collect.packets import PacketReader
 from unslow.collect.peers import PeerReader
 from unslow.collect.postgres import PostgresReader
@@ -55,8 +54,8 @@ WINDOW_SHARE = 0.42
 """Of the budget: the latency window."""
 PROFILE_SHARE = 0.40
 """Of the budget: the stacks. The rest is for finding the processes, plans and logs."""
-GLANCES_PER_S = 25.0
-"""Readings a second in the short look at what the application talks to."""
+SAMPLES_PER_S = 20.0
+"""Readings a second of what is cheap to read; the table of connections has a pace of its own."""
 SCRAPES = 5
 GLANCE_S = 0.6
 NEEDS_PROCESSES = ("server", "peers", "cpu", "memory", "profile", "deploys")
@@ -224,7 +223,7 @@ class _Look:
             glance = Window(start_s=time.time(), end_s=time.time() + GLANCE_S)
             while time.time() < glance.end_s:
                 reader.sample()
-                time.sleep(1.0 / GLANCES_PER_S)
+                time.sleep(1.0 / SAMPLES_PER_S)
             peers = self._attempts.run("peers", "kernel", partial(reader.result, glance))
             observed = [(peer.kind, peer.address) for peer in peers] if isinstance(peers, tuple) else []
         return candidates((found.master, *found.workers[:1]) if found.workers else (), observed, given)
@@ -244,9 +243,8 @@ class _Look:
         start_s, clock = time.time(), time.monotonic()
         if page:
             page.scrape()
-        scrapes, pace = 1, Pace()
+        scrapes = 1
         while (elapsed := time.monotonic() - clock) < seconds:
-            spent_s = time.thread_time()
             for _, reader in readers.values():
                 reader.sample()
             if database:
@@ -255,7 +253,7 @@ class _Look:
                 page.scrape()
                 scrapes += 1
             self._progress(f"measuring response times: {seconds - elapsed:.0f} s left")
-            time.sleep(pace.pause_s(time.thread_time() - spent_s))
+            time.sleep(1.0 / SAMPLES_PER_S)
         if page:
             page.scrape()
         return Window(start_s=start_s, end_s=time.time())

@@ -91,7 +91,9 @@ class PeerReader:
         self._peers[endpoint].server = server
 
     def sample(self) -> None:
-        """One reading of all known addresses; now and then a look for new ones."""
+        """One reading of all known addresses; now and then a look for new ones. None before the table's next turn."""
+        if not self._view.is_due():
+            return
         at_s = time.time()
         self._workers.changed()
         self._read_dns(at_s)

@@ -21,6 +21,7 @@ from unslow.collect.netlink import (
     Connection,
     Endpoint,
     SockDiag,
+    UnixSocket,
     proc_tcp,
 )
 from unslow.collect.tcp_table import TcpTable
@@ -76,32 +77,38 @@ class SocketReader:
             self._diag.close()
 
     def sample(self) -> None:
-        """One reading; a millisecond or less with a hundred connections."""
+        """One reading of the accept queue, and of the connections when the table's pace allows."""
         at_s = time.time()
-        rows = self._rows(CONNECTED | 1 << LISTEN)
-        own = [row for row in rows if row.local[1] in self._ports]
-        listeners = [row for row in own if row.state == LISTEN]
-        accepted = [row for row in own if row.state != LISTEN and row.inode]
+        listeners = [row for row in self._listening() if row.local[1] in self._ports]
         queue, limit = sum(row.rqueue for row in listeners), sum(row.wqueue for row in listeners)
-        unread = sum(row.unread_bytes > 0 for row in accepted)
-        established = sum(row.state == ESTABLISHED for row in accepted)
-        if self._unix and self._diag:
-            for each in self._diag.unix(1 << LISTEN | 1 << ESTABLISHED):
-                if each.inode in self._unix:
-                    queue, limit = queue + each.rqueue, limit + each.wqueue
-                elif each.inode and each.path in self._unix.values():
-                    established += 1
-                    unread += each.rqueue > 0
+        on_unix = self._diag.unix(1 << LISTEN | 1 << ESTABLISHED) if self._unix and self._diag else []
+        for each in on_unix:
+            if each.inode in self._unix:
+                queue, limit = queue + each.rqueue, limit + each.wqueue
         self._limit = limit or self._limit
         self._queue.add(at_s, queue)
+        if not self._diag or self._view.is_due():
+            self._read_connections(at_s, [each for each in on_unix if each.inode not in self._unix])
+
+    def _read_connections(self, at_s: float, on_unix: list[UnixSocket]) -> None:
+        rows = self._rows(CONNECTED)
+        accepted = [row for row in rows if row.local[1] in self._ports and row.inode]
+        served = [each for each in on_unix if each.inode and each.path in self._unix.values()]
+        unread = sum(row.unread_bytes > 0 for row in accepted) + sum(each.rqueue > 0 for each in served)
+        established = sum(row.state == ESTABLISHED for row in accepted) + len(served)
         self._unread.add(at_s, unread)
         self._established.add(at_s, established)
         for row in accepted:
             if row.info and row.info.rtt_s:
                 self._rtt.add(at_s, row.info.rtt_s)
-        self._flow.living(((row.remote, row) for row in rows if row.state != LISTEN), at_s)
+        self._flow.living(((row.remote, row) for row in rows), at_s)
         if self._pace.due():
             self._read_closed()
+
+    def _listening(self) -> list[Connection]:
+        if self._diag:
+            return self._diag.tcp(1 << LISTEN, source_ports=self._counted, families=self._families)
+        return proc_tcp(1 << LISTEN)
 
     def _read_closed(self) -> None:
         started = time.perf_counter()

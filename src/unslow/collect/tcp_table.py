@@ -1,6 +1,7 @@
 """The kernel's TCP table, walked once for all readers of the same moment.
 
-The walk through the kernel's hash table is most of what a reading costs, whatever the filter lets through.
+The walk through the kernel's hash table is most of what a reading costs, whatever the filter lets through; so it has a
+pace of its own. Listening sockets are in another, small table: these can be read as often as one likes.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Iterable
 import msgspec
 
 from unslow.collect.netlink import Connection, SockDiag
+from unslow.collect.pace import Pace
 
 FRESH_S = 0.005
 """Readers that ask within this time are of one moment."""
@@ -66,6 +68,11 @@ class TcpTable:
         self._read: Wanted | None = None
         self._rows: list[Connection] = []
         self._read_s = 0.0
+        self._pace = Pace()
+
+    def is_due(self) -> bool:
+        """Whether the table may be walked now, or was a moment ago."""
+        return self._pace.is_due() or time.monotonic() - self._read_s < FRESH_S
 
     def view(self) -> TcpView:
         number = len(self._wanted)
@@ -85,6 +92,7 @@ class TcpTable:
         for other in self._wanted.values():
             if not other.is_all:  # a search through everything is not repeated for the others' sake
                 first = first.joined(other)
+        spent_s = time.thread_time()
         self._rows = self._diag.tcp(
             first.states,
             source_ports=sorted(first.source_ports),
@@ -93,6 +101,7 @@ class TcpTable:
             families=sorted(first.families),
         )
         self._read, self._read_s = first, time.monotonic()
+        self._pace.took(time.thread_time() - spent_s)
 
 
 class TcpView:
@@ -100,6 +109,9 @@ class TcpView:
 
     def __init__(self, table: TcpTable, number: int) -> None:
         self._table, self._number = table, number
+
+    def is_due(self) -> bool:
+        return self._table.is_due()
 
     def tcp(
         self,

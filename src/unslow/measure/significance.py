@@ -42,7 +42,12 @@ def is_excess(account: Account, lines: Iterable[Line], *, normal: bool) -> bool:
     chosen = tuple(lines)
     excess = sum(line.excess_s for line in chosen)
     error = sum(line.se_s**2 for line in chosen) ** 0.5
-    return excess >= floor_s(account, normal=normal) and excess >= STANDARD_ERRORS * error
+    if excess < STANDARD_ERRORS * error:
+        return False
+    if normal and not account.has_reference and excess >= DOMINANT_S:
+        # Large enough by itself; whether it dominates is asked with the waiting that comes with it.
+        return sum(claim.ms for claim in claim(account, chosen)) / 1e3 >= floor_s(account, normal=True)
+    return excess >= floor_s(account, normal=normal)
 
 
 def claim(account: Account, lines: Iterable[Line]) -> tuple[Claim, ...]:
