@@ -92,7 +92,11 @@ def locate(
     if felt is None or worst <= 0:
         return Ranking(suspects=_unranked(incident), excess=0.0, sigmas=0.0, chance=None)
     weights = [value / worst if value >= SUFFERING * worst else 0.0 for value in suffered]
-    quiet = [step for step, value in enumerate(suffered) if value < QUIET * worst]
+    quiet = [
+        step
+        for step, value in enumerate(suffered)
+        if value < QUIET * worst and incident[target].cost[step] is not None
+    ]
     usual_traffic = median(known(normal[target].requests) or [0.0]) if target in normal else 0.0
     served = sum(w * (incident[target].requests[step] or 0.0) for step, w in enumerate(weights))
     growth = served / sum(weights) / usual_traffic if usual_traffic else 1.0
