@@ -249,3 +249,8 @@ def test_a_cluster_comes_back_from_a_bundle_as_it_was(make: Any, tmp_path: Path)
     whole = evidence(cluster=make(), requests=requests(*[200.0] * 10))
     write(tmp_path / "incident.unslow", whole)
     assert read(tmp_path / "incident.unslow") == whole
+
+
+def test_a_sure_cause_is_said_where_no_response_time_was_measured() -> None:
+    said = diagnose(evidence(cluster=no_room())).headline
+    assert said.endswith("no response time could be measured. Likely: pods find no node.")

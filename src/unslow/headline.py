@@ -17,6 +17,8 @@ def headline(
 ) -> str:
     name = evidence.target.name
     if account is None:
+        if sure := _likeliest(causes):
+            return f"{name}: no response time could be measured. Likely: {sure.title}."
         return f"{name}: no response time could be measured, so nothing can be said."
     now_ms = account.now.mean_s * 1e3
     if verdict == "healthy":
