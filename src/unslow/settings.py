@@ -38,5 +38,7 @@ class Looking(msgspec.Struct, frozen=True, kw_only=True):
     as_groups: tuple[str, ...] = ()
     path: str = ""
     """What to request of a workload, such as `/items`; empty: what its own metrics show as busiest."""
+    debug_image: str = ""
+    """With Python 3.11: may be added to a pod as a debug container where the pod's own image has none; empty: never."""
     use_exec: bool = True
     """Whether unslow may run its own readers inside the target's container, by exec."""

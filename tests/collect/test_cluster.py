@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
@@ -199,3 +200,73 @@ def test_a_workload_that_is_not_there_names_those_that_are(where: str) -> None:
 def test_a_cluster_that_does_not_answer(tmp_path: object) -> None:
     with pytest.raises(BadUsage):
         cluster.facts(msgspec.structs.replace(looking("a/b"), context="nowhere"), quiet)
+
+
+@contextlib.contextmanager
+def without_python(api: Client, level: str) -> Iterator[str]:
+    """A namespace with a workload in whose container no Python is found; its processes are not root's."""
+    with namespace(api, {"pod-security.kubernetes.io/enforce": level}) as where:
+        security = {
+            "runAsUser": 10001,
+            "runAsNonRoot": True,
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"]},
+            "seccompProfile": {"type": "RuntimeDefault"},
+        }
+        container = {
+            "name": "web",
+            "image": PYTHON,
+            "imagePullPolicy": "IfNotPresent",
+            "command": ["/bin/sh", "-c", '/bin/cp -L /usr/bin/python3 /tmp/python3; exec /tmp/python3 -c "$PROGRAM"'],
+            "env": [
+                {"name": "PATH", "value": "/nowhere"},
+                {"name": "PYTHONHOME", "value": "/usr"},
+                {"name": "PROGRAM", "value": PROGRAM},
+            ],
+            "ports": [{"containerPort": 8000}],
+            "securityContext": security,
+        }
+        deployment = {
+            "metadata": {"name": "web"},
+            "spec": {
+                "selector": {"matchLabels": {"app": "web"}},
+                "template": {
+                    "metadata": {"labels": {"app": "web"}},
+                    "spec": {"terminationGracePeriodSeconds": 0, "containers": [container]},
+                },
+            },
+        }
+        api.post(f"/apis/apps/v1/namespaces/{where}/deployments", deployment, dict)
+        until = time.monotonic() + 60
+        while time.monotonic() < until and not ready(api, where):
+            time.sleep(0.2)
+        yield where
+
+
+@pytest.mark.parametrize(
+    ("level", "form"),
+    [("privileged", "with SYS_PTRACE"), ("baseline", "without SYS_PTRACE"), ("restricted", "without SYS_PTRACE")],
+)
+def test_an_image_without_python_says_what_a_debug_container_could_do(api: Client, level: str, form: str) -> None:
+    with without_python(api, level) as where:
+        evidence = cluster.collect(looking(f"{where}/web", budget_s=12.0), quiet)
+        (pod,) = ready(api, where)
+        found = api.get(f"/api/v1/namespaces/{where}/pods/{pod}", Pod)
+    cpu = next(probe for probe in evidence.probes if probe.name == "cpu")
+    assert cpu.missing == "Python in the image of container web"
+    assert form in cpu.remedy
+    assert evidence.requests is not None  # through a forwarded port
+    assert not found.spec.ephemeral_containers
+
+
+def test_a_debug_container_looks_where_the_image_cannot(api: Client) -> None:
+    with without_python(api, "restricted") as where:
+        evidence = cluster.collect(looking(f"{where}/web", budget_s=25.0, debug_image=PYTHON), quiet)
+    assert evidence.sockets is not None
+    assert evidence.cpu is not None
+    assert evidence.cpu.limit_cores is None  # the debug container's own control group is not taken for the target's
+    assert evidence.requests is not None
+    assert sum(evidence.requests.total_s) / len(evidence.requests.due_s) > 0.019
+    assert evidence.cluster is not None
+    assert evidence.cluster.pods is not None
+    assert evidence.cluster.pods.looked_into

@@ -42,6 +42,7 @@ _LOADER = (
     "import sys,os\nn=int(sys.argv[1]);b=b''\nwhile len(b)<n:b+=os.read(0,n-len(b))\nexec(compile(b,'<unslow>','exec'))"
 )
 _TOO_OLD = 5
+_BRINGS = "let a debug container bring it: --debug-image IMAGE"
 MARK = cluster_inside_main.MARK.encode()
 
 
@@ -58,6 +59,10 @@ class Place:
     """Of the node; empty: not known."""
     names: tuple[str, ...] = ()
     """Hosts that the application's settings name: looked up from inside."""
+
+
+class NoPython(Unavailable):
+    """The image has none that is new enough."""
 
 
 class Lost(Unavailable):
@@ -94,25 +99,32 @@ def look(
     seconds = min(budget_s + EXTRA_S, within_s)
     body = message(request, seconds, with_sampler=use_profile and _same_machine(place.architecture))
     boot = Path(cluster_inside_boot.__file__).read_bytes()
+    python = _python(client, place, within_s)
+    result = execute(
+        client,
+        place.namespace,
+        place.pod,
+        (python, "-I", "-S", "-u", "-c", _LOADER, str(len(boot))),
+        container=place.container,
+        stdin=boot + body,
+        hold=True,
+        seconds=seconds,
+        on_stderr=followed(progress),
+    )
+    return answered(result, place)
+
+
+def _python(client: Client, place: Place, within_s: float) -> str:
+    """The command that starts it; asked with a short question before everything is sent."""
     for python in PYTHONS:
-        command = (python, "-I", "-S", "-u", "-c", _LOADER, str(len(boot)))
+        command = (python, "-I", "-S", "-c", "pass")
         try:
-            result = execute(
-                client,
-                place.namespace,
-                place.pod,
-                command,
-                container=place.container,
-                stdin=boot + body,
-                hold=True,
-                seconds=seconds,
-                on_stderr=followed(progress),
-            )
+            execute(client, place.namespace, place.pod, command, container=place.container, seconds=within_s / 2)
         except ApiError as error:
             if error.code != 500 or python == PYTHONS[-1]:
                 raise _told(error, place) from error
-            continue
-        return answered(result, place)
+        else:
+            return python
     raise AssertionError("the last one returns or raises")
 
 
@@ -168,7 +180,7 @@ def answered(result: Result, place: Place) -> Evidence:
             f"an answer from inside {place.pod} in time", "the container is starved of CPU: give a longer --budget"
         )
     if result.code == _TOO_OLD:
-        raise Unavailable(_said(result.stderr), "allow a debug container, which brings its own Python")
+        raise NoPython(_said(result.stderr), _BRINGS)
     if not result.ok:
         said = _said(result.stderr) or f"exit code {result.code}"
         raise Lost(f"readers inside {place.pod}: {said}"[:300], "try again; else allow a debug container")
@@ -189,10 +201,7 @@ def _told(error: ApiError, place: Place) -> Unavailable:
             f"allow verb create (and get) on pods/exec in namespace {place.namespace}",
         )
     if error.code == 500 and "not found" in error.message:
-        return Unavailable(
-            f"Python in the image of container {place.container or place.pod}",
-            "allow a debug container, which brings its own",
-        )
+        return NoPython(f"Python in the image of container {place.container or place.pod}", _BRINGS)
     return Unavailable(error.missing, error.remedy)
 
 

@@ -6,10 +6,10 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from unslow.collect import cluster_inside, cluster_ladder, cluster_paths, cluster_shares
+from unslow.collect import cluster_debug, cluster_inside, cluster_ladder, cluster_paths, cluster_shares
 from unslow.collect.attempts import Attempts
 from unslow.collect.cluster_databases import Databases, phases
-from unslow.collect.cluster_inside import Lost, Place
+from unslow.collect.cluster_inside import Lost, NoPython, Place
 from unslow.collect.cluster_ladder import INSIDE, Rights
 from unslow.collect.cluster_questions import Answer, Questions
 from unslow.collect.metrics_page import MetricsPage
@@ -147,6 +147,12 @@ class LatencyWindow:
                 inside = error
                 if self._left_s() < LEAST_SHARE * self._looking.budget_s:
                     break
+            except NoPython as error:
+                try:
+                    return self._beside(place, error)
+                except Unavailable as refused:
+                    inside = refused
+                break
             except Unavailable as error:
                 inside = error
                 break
@@ -177,6 +183,16 @@ class LatencyWindow:
             headers=dict(self._looking.headers),
         )
         return self._taken(evidence, where.pod)
+
+    def _beside(self, where: Place, lacking: NoPython) -> Seen:
+        """From a debug container, or what stands in its way: known by a dry run."""
+        image = self._looking.debug_image
+        form = cluster_debug.would_be_admitted(self._ask.client, where, image or "unslow-probe")
+        if not image:
+            raise Unavailable(lacking.missing, f"{lacking.remedy} (it would be admitted here, {form})")
+        self._progress(f"adding a debug container to {where.pod}")
+        beside = cluster_debug.added(self._ask.client, where, image, self._left_s() + 2 * REST_S)
+        return self._inside(beside)
 
     def _taken(self, evidence: Evidence, pod: str) -> Seen:
         """Its sections and what its collectors wrote down, as of the rung that they ran on."""

@@ -51,6 +51,12 @@ def add_access(command: argparse.ArgumentParser) -> None:
     access.add_argument("--as", dest="as_user", default="", metavar="USER", help="whom to impersonate")
     access.add_argument("--as-group", action="append", default=[], metavar="GROUP")
     access.add_argument("--no-exec", action="store_true", help="run nothing inside the pods")
+    access.add_argument(
+        "--debug-image",
+        default="",
+        metavar="IMAGE",
+        help="with Python: may be added to a pod whose own image has none; it stays listed until the pod goes",
+    )
 
 
 def looking_of(arguments: argparse.Namespace) -> Looking:
@@ -79,6 +85,7 @@ def looking_of(arguments: argparse.Namespace) -> Looking:
         as_user=arguments.as_user,
         as_groups=tuple(arguments.as_group),
         use_exec=not arguments.no_exec,
+        debug_image=arguments.debug_image,
     )
 
 
