@@ -24,7 +24,12 @@ def commands(situation: Situation) -> tuple[str, ...]:
 
 def run(situation: Situation) -> Outcome:
     log, queries = situation.evidence.slow_log, situation.evidence.queries
-    gaps = list(situation.gaps("slow_log", "queries"))
+    login = Gap(
+        "the database's statement counters (pg_stat_statements)",
+        f"kubectl port-forward -n {situation.namespace} svc/DATABASE 5432, then --postgres postgresql://...",
+    )
+    of_database = () if queries is not None else situation.gaps("queries") or (login,)
+    gaps = (*situation.gaps("slow_log"), *of_database)
     result: list[str] = []
     means = list(situation.causes("slow_query", "missing_index", "n_plus_one", "lock_wait", "pool_exhausted"))
     if log is not None:
@@ -40,20 +45,13 @@ def run(situation: Situation) -> Outcome:
                 "No slow statement in the logs. That clears nothing unless slow-query logging is on "
                 "(log_min_duration_statement, or the application's own)."
             )
-    if queries is None and not any(gap.missing.startswith("statement") for gap in gaps):
-        gaps.append(
-            Gap(
-                "the database's statement counters (pg_stat_statements)",
-                f"kubectl port-forward -n {situation.namespace} svc/DATABASE 5432, then --postgres postgresql://...",
-            )
-        )
     if queries is not None:
         result += table(_COUNTERS, _counters(queries))
     return Outcome(
         state="done" if log is not None or queries is not None else "unavailable",
         result=tuple(result),
         means=tuple(means),
-        gaps=tuple(gaps),
+        gaps=gaps,
     )
 
 
