@@ -43,7 +43,7 @@ class ClusterFault:
 
 def cpu_limit(objects: list[Object]) -> None:
     named(objects, "Deployment", "orders")["spec"]["replicas"] = 1
-    container(objects, "orders")["resources"]["limits"]["cpu"] = "200m"
+    container(objects, "orders")["resources"]["limits"]["cpu"] = "300m"
 
 
 def bad_readiness(objects: list[Object]) -> None:
@@ -167,7 +167,7 @@ def unanswered(addresses: list[str]) -> list[list[str]]:
 
 
 CLUSTER_FAULTS: dict[str, ClusterFault] = {
-    "cpu_limit": ClusterFault(title="the CPU limit is too low", causes=("cpu_throttled",), edit=cpu_limit, rate=12.0),
+    "cpu_limit": ClusterFault(title="the CPU limit is too low", causes=("cpu_throttled",), edit=cpu_limit, rate=15.0),
     "bad_readiness_probe": ClusterFault(
         title="the readiness probe asks for a page that is not there",
         causes=("probe_kills_pods",),
