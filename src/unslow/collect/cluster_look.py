@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from unslow.collect import cluster_dns, cluster_history, cluster_logs, cluster_readings, cluster_target
+from unslow.collect import cluster_dns, cluster_history, cluster_logs, cluster_peers, cluster_readings, cluster_target
 from unslow.collect.attempts import Attempts
 from unslow.collect.cluster_questions import Answer, Early, First, Late, Questions, Second, config_metadata
 from unslow.collect.cluster_sections import Last, Sections
@@ -24,6 +24,7 @@ from unslow.collect.items import items
 from unslow.errors import BadInput, Unavailable
 from unslow.evidence import Evidence
 from unslow.evidence.cluster import Cluster
+from unslow.evidence.sockets import Sockets
 from unslow.evidence.window import Target, Window
 from unslow.kube import core
 from unslow.kube.access import Identity, who_am_i
@@ -133,6 +134,10 @@ class Look:
             looked = LatencyWindow(self._looking, self._ask, self._attempts, self._progress, rights, databases)
             seen = looked.run(first.pods.otherwise([]), first.early.services.otherwise([]), nodes, cores, resolved.pod)
         self._sections |= seen.sections
+        sockets = seen.sections.get("sockets")
+        if isinstance(sockets, Sockets):
+            names = cluster_peers.addresses(first.early.services.otherwise([]), first.early.slices.otherwise([]))
+            self._sections["sockets"] = cluster_peers.named(sockets, names)
         last = Last(
             pods=self._ask.pods(resolved.namespace, resolved.selector.text),
             events=self._ask.events(resolved.namespace),

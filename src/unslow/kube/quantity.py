@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 _FACTORS = {
-    "n": 1e-9,
-    "u": 1e-6,
-    "m": 1e-3,
     "": 1.0,
     "k": 1e3,
     "M": 1e6,
@@ -20,6 +17,8 @@ _FACTORS = {
     "Pi": 2.0**50,
     "Ei": 2.0**60,
 }
+_PARTS = {"n": 1e9, "u": 1e6, "m": 1e3}
+"""Divided by, so that 3800m is 3.8 and not the next number above."""
 
 
 def quantity(text: str | int | float | None) -> float | None:
@@ -32,10 +31,12 @@ def quantity(text: str | int | float | None) -> float | None:
     except ValueError:
         pass
     number = text.rstrip("KMGTPEikmun")
-    factor = _FACTORS.get(text[len(number) :])
+    suffix = text[len(number) :]
     try:
-        return None if factor is None else float(number) * factor
-    except ValueError:
+        if suffix in _PARTS:
+            return float(number) / _PARTS[suffix]
+        return float(number) * _FACTORS[suffix]
+    except (ValueError, KeyError):
         return None
 
 
