@@ -75,6 +75,7 @@ def run(arguments: argparse.Namespace) -> int:
         as_user=arguments.as_user,
         as_groups=tuple(arguments.as_group),
         use_exec=not arguments.no_exec,
+        debug_image=arguments.debug_image,
         postgres=arguments.postgres,
         prometheus=arguments.prometheus or None,
     )
