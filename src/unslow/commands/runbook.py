@@ -35,7 +35,6 @@ def add(commands: Commands) -> None:
     tools = added.add_argument_group("tools")
     tools.add_argument("--prometheus", default="", metavar="URL", help="instead of the one found in the cluster")
     tools.add_argument("--postgres", metavar="DSN", help="database login, instead of the application's own")
-    tools.add_argument("--probe-image", metavar="IMAGE", help="debug image, best by digest")
     tools.add_argument("--capture-time", type=seconds, default=10.0, metavar="TIME", help="default 10s")
     tools.add_argument("--trace-time", type=seconds, default=20.0, metavar="TIME", help="default 20s")
     tools.add_argument("--trace-annotation", default="debug.trace/enabled", metavar="KEY")
@@ -75,7 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
         as_user=arguments.as_user,
         as_groups=tuple(arguments.as_group),
         use_exec=not arguments.no_exec,
-        debug_image=arguments.debug_image,
+        debug_image=arguments.debug_image if "connectivity" in arguments.allow else "",
         postgres=arguments.postgres,
         prometheus=arguments.prometheus or None,
     )
@@ -83,7 +82,7 @@ def run(arguments: argparse.Namespace) -> int:
         allow=frozenset(arguments.allow),
         use_exec=not arguments.no_exec,
         prometheus=arguments.prometheus,
-        probe_image=arguments.probe_image or os.environ.get("UNSLOW_PROBE_IMAGE", PROBE_IMAGE),
+        probe_image=arguments.debug_image or os.environ.get("UNSLOW_PROBE_IMAGE", PROBE_IMAGE),
         load_image=arguments.load_image,
         load_rate=arguments.load_rate,
         load_s=round(arguments.load_time),

@@ -102,7 +102,7 @@ def listed(client: Client, namespace: str, pod: str, container: Container) -> st
     """What stays of it, for the page: an ephemeral container cannot be removed."""
     found = client.get(f"/api/v1/namespaces/{namespace}/pods/{pod}", _Pod).status.ephemeral_container_statuses
     ran = next((one.image_id for one in found or () if one.name == container.name), "")
-    pin = "" if "@sha256:" in container.image else "; pin it: --probe-image NAME@sha256:DIGEST"
+    pin = "" if "@sha256:" in container.image else "; pin it: --debug-image NAME@sha256:DIGEST"
     return (
         f"ephemeral container {container.name} in {pod}: ends by itself, listed until the pod goes; it ran {ran}{pin}"
     )
@@ -138,7 +138,7 @@ def _until(
             return
         if at.waiting is not None and at.waiting.reason in _BAD_IMAGE:
             raise Unavailable(
-                f"the debug image ({at.waiting.reason})", "push it where the nodes can pull it: --probe-image"
+                f"the debug image ({at.waiting.reason})", "push it where the nodes can pull it: --debug-image"
             )
         time.sleep(POLL_S)
     raise Unavailable(f"the end of container {name} within {seconds:.0f} s", "give a longer --budget")
