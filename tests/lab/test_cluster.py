@@ -11,6 +11,7 @@ import pytest
 from unslow.errors import CannotLook
 from unslow.kube.client import Client
 from unslow.kube.config import load
+from unslow.kube.core import Namespace
 from unslow.kube.errors import ApiError
 from unslow.lab.cluster import HEALTHY, ClusterLab
 
@@ -31,7 +32,7 @@ def test_a_namespace_of_others_is_refused_and_left_alone() -> None:
     ):
         raise AssertionError("it was not refused")
     with Client(load(Path(KUBECONFIG))) as client:
-        assert client.send("GET", "/api/v1/namespaces/kube-system").is_success
+        assert client.get("/api/v1/namespaces/kube-system", Namespace).metadata.name == "kube-system"
 
 
 @pytest.mark.skipif(not IMAGES, reason="needs the images of deploy/lab in the cluster: UNSLOW_TEST_LAB_IMAGES (prefix)")

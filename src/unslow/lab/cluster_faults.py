@@ -149,8 +149,8 @@ def bad_version(objects: list[Object]) -> None:
 
 
 def lossy(addresses: list[str]) -> list[list[str]]:
-    chance = ["-m", "statistic", "--mode", "random", "--probability", "0.06"]
-    return [["FORWARD", way, ip, "-p", "tcp", *chance, "-j", "DROP"] for ip in addresses for way in ("-s", "-d")]
+    chance = ["-m", "statistic", "--mode", "random", "--probability", "0.08"]
+    return [["FORWARD", "-d", ip, "-p", "tcp", *chance, "-j", "DROP"] for ip in addresses]
 
 
 def impatient_names(objects: list[Object]) -> None:
@@ -187,7 +187,7 @@ CLUSTER_FAULTS: dict[str, ClusterFault] = {
         rate=5.0,
     ),
     "packet_loss": ClusterFault(
-        title="packets to and from payments are lost",
+        title="packets to payments are lost",
         causes=("network_retransmits",),
         rules=lossy,
         rules_for="payments",
