@@ -8,13 +8,15 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
-import msgspec
 import pytest
 
 from tests.kube.cluster import PYTHON, client, kubeconfig, namespace, needs_cluster
+from tests.kube.relay import Relay
 from unslow import bundle
 from unslow.collect import cluster
 from unslow.errors import BadUsage, CannotLook
@@ -197,9 +199,31 @@ def test_a_workload_that_is_not_there_names_those_that_are(where: str) -> None:
     assert "web" in caught.value.remedy
 
 
-def test_a_cluster_that_does_not_answer(tmp_path: object) -> None:
+def test_an_api_server_that_goes_away_in_the_middle_costs_only_what_it_did_not_answer(
+    api: Client, where: str, tmp_path: Path
+) -> None:
+    relay = Relay(api.access.server)
+    wanted = looking(f"{where}/web", kubeconfig=relay.kubeconfig(kubeconfig(), tmp_path), budget_s=12.0)
+    threading.Timer(5.0, relay.cut).start()
+    began = time.monotonic()
+    evidence = cluster.collect(wanted, quiet)
+    assert time.monotonic() - began < 40  # the budget, with a wide margin for a busy machine
+    assert evidence.cluster is not None
+    assert evidence.cluster.workload is not None
+    assert evidence.cluster.services is not None
+    assert evidence.cluster.pods is not None
+    assert evidence.cpu is None
+    assert outcome(evidence, "cpu") == outcome(evidence, "requests") == outcome(evidence, "kubelet") == "skipped"
+    assert not [probe for probe in evidence.probes if probe.result == "failed"]
+
+
+def test_an_unknown_context_and_a_server_that_is_not_there(tmp_path: Path, api: Client) -> None:
     with pytest.raises(BadUsage):
-        cluster.facts(msgspec.structs.replace(looking("a/b"), context="nowhere"), quiet)
+        cluster.facts(looking("a/b", context="nowhere"), quiet)
+    relay = Relay(api.access.server)
+    relay.cut()
+    with pytest.raises(CannotLook, match="cannot be reached"):
+        cluster.facts(looking("a/b", kubeconfig=relay.kubeconfig(kubeconfig(), tmp_path)), quiet)
 
 
 @contextlib.contextmanager

@@ -16,7 +16,7 @@ import msgspec
 
 from unslow.collect import cluster_dns, cluster_history, cluster_logs, cluster_peers, cluster_readings, cluster_target
 from unslow.collect.attempts import Attempts
-from unslow.collect.cluster_questions import Answer, Early, First, Late, Questions, Second, config_metadata
+from unslow.collect.cluster_questions import Answer, Early, First, Late, Questions, Second, Version, config_metadata
 from unslow.collect.cluster_sections import Last, Sections
 from unslow.collect.cluster_target import Resolved
 from unslow.collect.exposition import Samples
@@ -86,7 +86,7 @@ class Look:
         self._fill("slow_log", "log", lambda: cluster_logs.slow_log(logs, window))
         cluster = Cluster(
             context=self._client.access.context,
-            version=late.version().git_version,
+            version=late.version.otherwise(Version()).git_version,
             **parts,  # type: ignore[arg-type]
         )
         evidence = Evidence(

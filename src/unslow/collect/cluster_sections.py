@@ -45,6 +45,7 @@ from unslow.evidence.cluster import (
 )
 from unslow.evidence.window import Window
 from unslow.kube import core
+from unslow.kube.errors import Unreachable
 from unslow.kube.events import Event
 from unslow.kube.meta import Meta
 
@@ -144,6 +145,25 @@ class Sections:
 
     def _own_events(self) -> Answer[list[Event]]:
         return self._last.events if self._last.events.is_there() else self._first.early.events
+
+    def _pods_now(self) -> list[core.Pod]:
+        """At the end of the window; at its start, when the API server has gone since."""
+        try:
+            return self._last.pods()
+        except Unreachable:
+            return self._first.pods()
+
+    def _known_pods(self) -> list[core.Pod]:
+        try:
+            return self._pods_now()
+        except Unavailable:
+            return []
+
+    def _events_now(self) -> list[Event]:
+        try:
+            return self._last.events()
+        except Unreachable:
+            return self._first.early.events()
 
     def _last_events(self) -> list[Event] | None:
         try:
