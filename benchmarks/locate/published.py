@@ -48,7 +48,7 @@ def correlation(target: str, calls: Calls, window: Nodes, normal: Nodes, before:
     length = min((len(values) for values in series.values()), default=0)
     felt = series.get(target, [])[-length:]
     scores = {name: abs(_pearson(values[-length:], felt)) for name, values in series.items() if name != target}
-    return sorted(scores, key=lambda name: (-scores[name], name)) + [target]
+    return [*sorted(scores, key=lambda name: (-scores[name], name)), target]
 
 
 def _pearson(left: Sequence[float], right: Sequence[float]) -> float:

@@ -93,9 +93,7 @@ def locate(
         return Ranking(suspects=_unranked(incident), excess=0.0, sigmas=0.0, chance=None)
     weights = [value / worst if value >= SUFFERING * worst else 0.0 for value in suffered]
     quiet = [
-        step
-        for step, value in enumerate(suffered)
-        if value < QUIET * worst and incident[target].cost[step] is not None
+        step for step, value in enumerate(suffered) if value < QUIET * worst and incident[target].cost[step] is not None
     ]
     usual_traffic = median(known(normal[target].requests) or [0.0]) if target in normal else 0.0
     served = sum(w * (incident[target].requests[step] or 0.0) for step, w in enumerate(weights))
@@ -121,7 +119,18 @@ def locate(
     sure = confidences(target, graph, readings, failed, idle)
     excess = readings[target].excess / served
     suspects = sorted(
-        (_suspect(name, explained, served, excess, sure.get(name, 0.0)) for name in incident),
+        (
+            _suspect(
+                name,
+                explained,
+                served,
+                excess,
+                sure.get(name, 0.0),
+                readings[name],
+                [one for one in graph.callees.get(name, ()) if one in readings and readings[one].new],
+            )
+            for name in incident
+        ),
         key=lambda one: (-one.own, -readings[one.node].excess, one.node),
     )
     return Ranking(
@@ -144,13 +153,23 @@ def _sigmas(node: Node, usual: Reference, normal: Node | None) -> float:
     return largest / spread if spread else 0.0
 
 
-def _suspect(node: str, explained: Explained, served: float, excess: float, sure: float) -> Suspect:
+def _suspect(
+    node: str, explained: Explained, served: float, excess: float, sure: float, reading: Reading, started: list[str]
+) -> Suspect:
     own, total = (values.get(node, 0.0) / served for values in (explained.own, explained.total))
     share = own / excess if excess > 0 else 0.0
-    if own <= 0:
+    if own <= 0 and reading.new:
+        reason = "was never seen before; who began to call it answers for it"
+    elif own <= 0:
         reason = "its callees explain all of its excess" if total > 0 else "no excess that the target would feel"
+    elif reading.silent:
+        reason = f"fell silent while its callers wait: {share:.0%} of the target's excess"
     else:
-        reason = f"explains {share:.0%} of the target's excess by itself, {total - own:.3g} more by its callees"
+        reason = f"explains {share:.0%} of the target's excess by itself"
+        if total > own:
+            reason += f", its callees {(total - own) / excess:.0%} more"
+        if started:
+            reason += f"; began to call {', '.join(started)}"
     return Suspect(node=node, own=own, total=total, share=share, confidence=sure, reason=reason)
 
 
