@@ -12,6 +12,7 @@ import threading
 import time
 import zlib
 from collections.abc import Mapping, Sequence
+from typing import Any
 from urllib.parse import SplitResult, unquote, urlencode, urlsplit
 
 import msgspec
@@ -49,6 +50,11 @@ class Answer(msgspec.Struct, rename="camel"):
     """VictoriaMetrics' word for an answer that lacks some of its storage nodes."""
 
 
+class _Rules(msgspec.Struct):
+    status: str
+    data: dict[str, Any] = {}
+
+
 _decode_answer = msgspec.json.Decoder(Answer).decode
 
 
@@ -83,6 +89,17 @@ class Api:
             "query_range",
             {"query": query, "start": f"{start_s:.3f}", "end": f"{end_s:.3f}", "step": f"{step_s:.3f}"},
         )
+
+    def rules(self) -> dict[str, Any]:
+        """The `data` of the alert rules that the server evaluates. Unavailable when there is no usable answer."""
+        status, body = self._get(f"{self._url.path.rstrip('/')}/api/v1/rules?type=alert")
+        try:
+            answer = msgspec.json.decode(body, type=_Rules)
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+            raise self._no_answer(status) from error
+        if answer.status != "success" or status != 200:
+            raise self._no_answer(status)
+        return answer.data
 
     def _ask(self, what: str, parameters: Mapping[str, str]) -> Sequence[Result]:
         path = f"{self._url.path.rstrip('/')}/api/v1/{what}?{urlencode(parameters)}"
