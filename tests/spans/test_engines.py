@@ -70,11 +70,12 @@ def by_duckdb(path: Path, wanted: Wanted | None = None) -> SpanReport:
 def test_duckdb_is_the_plain_measure(tmp_path: Path, seed: int) -> None:
     spans = traces(seed, 40)
     write_parquet(spans, tmp_path / "spans.parquet")
-    report = by_duckdb(tmp_path / "spans.parquet")
     forest = plant(spans)
-    assert totals(report) == expected(spans)
-    assert report.excluded == forest.excluded
-    assert report.repaired == forest.repaired
+    for sql in (False, True):
+        report = by_duckdb(tmp_path / "spans.parquet", Wanted(sql=sql))
+        assert totals(report) == expected(spans)
+        assert report.excluded == forest.excluded
+        assert report.repaired == forest.repaired
 
 
 def same(one: SpanReport, other: SpanReport) -> None:

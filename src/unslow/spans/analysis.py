@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 import msgspec
@@ -9,10 +10,13 @@ import msgspec
 from unslow.spans import classes, forest, members, paths, totals
 from unslow.spans import source as records
 from unslow.spans.forest import OPERATIONS, Counts, Part, count
-from unslow.spans.session import Session
+from unslow.spans.session import DuckSession, Session
 
 MAX_OPERATIONS = 500
 TOO_MANY = "operation beyond the 500 largest"
+HURT = "unslow_hurt_traces"
+HURT_TOGETHER = 500_000
+"""Spans of damaged traces that are mended at a time."""
 TOO_DEEP = "critical path deeper than 1,000 levels"
 
 
@@ -90,6 +94,13 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     sampled: float = 1.0
     between: bool = True
     """Gaps between client and server, and repeated calls, too."""
+    sql: bool = False
+    """Only SQL, also where arrays would be faster."""
+
+    @property
+    def whole(self) -> bool:
+        """Whether all requests are wanted, by the fastest way."""
+        return self.service is None and self.slower_than_ns == 0 and not self.sql
 
 
 def analyse(session: Session, source: str, parts: Sequence[str], wanted: Wanted | None = None) -> SpanReport:
@@ -104,15 +115,45 @@ def analyse(session: Session, source: str, parts: Sequence[str], wanted: Wanted 
     whole = [Part(session, source, part, {"producer", "consumer"} <= kinds) for part in parts]
     _classify(session, source, whole, wanted)
     counts, tables = Counts(), set[str]()
-    traces = 0
-    for part in whole:
-        _plant(part, wanted, counts)
-        paths.cover(part)
-        if not paths.walk(part):
-            counts.repaired[TOO_DEEP] += 1
-        traces += int(session.rows(f"SELECT count(DISTINCT t) FROM {forest.SPANS}")[0][0])
-        totals.add_up(session, tables, between=wanted.between)
+    if isinstance(session, DuckSession) and wanted.whole:
+        traces = _by_arrays(session, whole, wanted, counts, tables)
+    else:
+        traces = sum(_by_sql(part, wanted, counts, tables) for part in whole)
     return _report(session, counts, traces, wanted)
+
+
+def _by_sql(part: Part, wanted: Wanted, counts: Counts, tables: set[str]) -> int:
+    _plant(part, wanted, counts)
+    paths.cover(part)
+    if not paths.walk(part):
+        counts.repaired[TOO_DEEP] += 1
+    totals.add_up(part.session, tables, between=wanted.between)
+    return int(part.session.rows(f"SELECT count(DISTINCT t) FROM {forest.SPANS}")[0][0])
+
+
+def _by_arrays(session: DuckSession, parts: Sequence[Part], wanted: Wanted, counts: Counts, tables: set[str]) -> int:
+    """The same on arrays, all but the damaged traces: these are put together for SQL, since most parts have few."""
+    from unslow.spans import arrays  # NumPy is for those who need it
+
+    known = arrays.Operations(session)
+    traces, waiting, flaws = 0, 0, Counter(counts.excluded)
+    for number, part in enumerate(parts):
+        added = arrays.add_up(part, session, known, counts, tables, between=wanted.between)
+        flaws = Counter({reason: n for reason, n in counts.excluded.items() if reason in records.FLAWS})
+        traces += added.traces
+        waiting += added.hurt_spans
+        counts.repaired[TOO_DEEP] += not added.ended
+        session.take("unslow_hurt_here", {"t": added.hurt})
+        totals.ensure(session, tables, HURT, "SELECT t FROM unslow_hurt_here")
+        if waiting and (waiting > HURT_TOGETHER or number + 1 == len(parts)):
+            among = " OR ".join(f"({one.where})" for one in parts[: number + 1]) if number + 1 < len(parts) else "1 = 1"
+            rest = f"({among}) AND hash(trace_id) IN (SELECT t FROM {HURT})"
+            traces += _by_sql(msgspec.structs.replace(part, where=rest), wanted, counts, tables)
+            session.create(HURT, f"SELECT t FROM {HURT} WHERE 1 = 0")
+            waiting = 0
+        # What has no id or no time was counted with its part already.
+        counts.excluded.update({reason: n - counts.excluded[reason] for reason, n in flaws.items()})
+    return traces
 
 
 def _sampled(session: Session, share: float) -> str:

@@ -1,4 +1,4 @@
-"""Parquet read in parts of about two million spans, none of which cuts a trace: memory stays the same at any size."""
+"""Parquet read in parts of about a million spans, none of which cuts a trace: memory stays the same at any size."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from pathlib import Path
 from unslow.spans.session import DuckSession
 from unslow.spans.view import quoted
 
-PART = 2_000_000
-"""Spans per part: the tables of one take some 700 MB."""
+PART = 1_000_000
+"""Spans per part: the tables of one take some 450 MB."""
 SCATTERED = 3
 """Reading this many times the rows is dearer than sorting the file by trace first."""
 

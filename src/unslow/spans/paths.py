@@ -38,7 +38,7 @@ def cover(part: Part) -> None:
         COVERED,
         f"""SELECT p AS s, max(t) AS t, max(po) AS o, max(pd) AS d, CAST(sum(d) AS BIGINT) AS sd, CAST(sum(CASE WHEN hi <= lo OR hi <= prev THEN 0 WHEN prev > lo THEN hi - prev ELSE hi - lo END)
               AS BIGINT) AS cov, max(CASE WHEN (lo < hi AND lo <= prev) OR w = 0 THEN 1 ELSE 0 END) AS contested
-            FROM (SELECT p, t, po, pd, d, lo, hi, w, coalesce(max(hi) OVER (PARTITION BY p ORDER BY lo
+            FROM (SELECT p, t, po, pd, d, lo, hi, w, coalesce(max(CASE WHEN hi > lo THEN hi ELSE 0 END) OVER (PARTITION BY p ORDER BY lo
                     ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0) AS prev
                   FROM (SELECT p, t, po, pd, d, w, {_LO} AS lo, {_HI} AS hi FROM {KIDS}) one) two GROUP BY p""",
     )
@@ -100,7 +100,7 @@ def _decide(part: Part) -> None:
     session.create(
         _STEP,
         f"""SELECT {_KID}, up, phi, pon, oldlo, oldhi, oldon, lo, hi, CASE WHEN pon = 1 AND hi > lo AND lo <= coalesce(
-              max(hi) OVER (PARTITION BY up ORDER BY lo ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0)
+              max(CASE WHEN hi > lo THEN hi ELSE 0 END) OVER (PARTITION BY up ORDER BY lo ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING), 0)
               THEN 1 ELSE 0 END AS beside
             FROM (SELECT *, greatest(a, plo) AS lo, CASE WHEN w = 0 THEN greatest(a, plo) ELSE least(a + d, phi) END AS hi
                   FROM {_BELOW}) one""",

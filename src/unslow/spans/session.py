@@ -76,6 +76,18 @@ class DuckSession:
     def rows(self, select: str) -> list[Row]:
         return list(self._execute(select).fetchall())
 
+    def arrays(self, select: str) -> dict[str, Any]:
+        """The columns of the answer as NumPy arrays; no column may hold NULL."""
+        return dict(self._execute(select).fetchnumpy())
+
+    def take(self, name: str, columns: dict[str, Any]) -> None:
+        """Make a table out of NumPy arrays of one length."""
+        self._connection.register("unslow_columns", columns)
+        try:
+            self.create(name, "SELECT * FROM unslow_columns")
+        finally:
+            self._connection.unregister("unslow_columns")
+
     def copy(self, select: str, out: Path) -> None:
         """Write the rows of a query as Parquet."""
         self._execute(f"COPY ({select}) TO {quoted(str(out))} (FORMAT parquet, COMPRESSION zstd, PRESERVE_ORDER true)")

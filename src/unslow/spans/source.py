@@ -12,6 +12,8 @@ LONGEST_NS = 7 * 86_400 * 10**9
 
 NO_ID, IMPOSSIBLE_TIME, NEGATIVE = "no id", "impossible time", "negative duration"
 
+FLAWS = frozenset((NO_ID, IMPOSSIBLE_TIME, NEGATIVE))
+
 COLUMNS = "t, s, p, o, a, d"
 """Trace, span, parent (NULL: none), operation (see `operations`), start and duration in nanoseconds."""
 

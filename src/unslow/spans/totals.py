@@ -20,20 +20,21 @@ REPEATED = 3
 
 def add_up(session: Session, tables: set[str], *, between: bool) -> None:
     """Add the planted spans to the tables; `tables` are those that exist, and becomes larger."""
-    _add(
+    ensure(
         session,
         tables,
         CALLS,
         f"""SELECT o, CAST(floor(ln(d + 1) * {BUCKETS}) AS BIGINT) AS bucket, count(*) AS calls,
             CAST(sum(d) AS BIGINT) AS total FROM {SPANS} GROUP BY 1, 2""",
     )
-    _add(session, tables, SHARES, _shares())
+    ensure(session, tables, SHARES, _shares())
     if between:
-        _add(session, tables, GAPS, _gaps())
-        _add(session, tables, FANS, _fans())
+        ensure(session, tables, GAPS, _gaps())
+        ensure(session, tables, FANS, _fans())
 
 
-def _add(session: Session, tables: set[str], table: str, select: str) -> None:
+def ensure(session: Session, tables: set[str], table: str, select: str) -> None:
+    """Add to a table, which is made when it is not there yet."""
     (session.append if table in tables else session.create)(table, select)
     tables.add(table)
 
