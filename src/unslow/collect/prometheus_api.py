@@ -13,10 +13,11 @@ import time
 import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import SplitResult, unquote, urlencode, urlsplit
+from urllib.parse import SplitResult, quote, unquote, urlencode, urlsplit
 
 import msgspec
 
+from unslow.collect import prom_sigv4
 from unslow.errors import BadInput, BadUsage, Unavailable
 
 DEADLINE_S = 10.0
@@ -102,7 +103,7 @@ class Api:
         return answer.data
 
     def _ask(self, what: str, parameters: Mapping[str, str]) -> Sequence[Result]:
-        path = f"{self._url.path.rstrip('/')}/api/v1/{what}?{urlencode(parameters)}"
+        path = f"{self._url.path.rstrip('/')}/api/v1/{what}?{urlencode(parameters, quote_via=quote)}"
         status, body = self._get(path)
         answer = self._answer(status, body, parameters["query"])
         for warning in answer.warnings or ():
@@ -169,7 +170,7 @@ class Api:
             watch = threading.Timer(max(0.1, until - time.monotonic()), _cut, (connection.sock,))
             watch.daemon = True
             watch.start()
-            connection.request("GET", path, headers=self._headers)
+            connection.request("GET", path, headers=self._signed(path))
             answer = connection.getresponse()
             body = self._body(answer)
             if time.monotonic() >= until:
@@ -191,6 +192,15 @@ class Api:
             if watch is not None:
                 watch.cancel()
             connection.close()
+
+    def _signed(self, path: str) -> dict[str, str]:
+        """The headers; for Amazon Managed Prometheus signed with the environment's keys, unless the user signs."""
+        region = prom_sigv4.region(self._url.hostname or "")
+        keys = prom_sigv4.from_environment() if region else None
+        if keys is None or any(name.lower() == "authorization" for name in self._headers):
+            return self._headers
+        host = self._url.netloc.rpartition("@")[2]
+        return {**self._headers, **prom_sigv4.signed(f"https://{host}{path}", keys, region, time.time())}
 
     def _connection(self, timeout_s: float) -> http.client.HTTPConnection:
         host, port = self._url.hostname or "", self._url.port

@@ -35,6 +35,9 @@ def add(commands: Commands) -> None:
     added.add_argument("--write", type=Path, metavar="FILE", help="write the corrected rules and their tests")
     added.add_argument("--by", default="job", metavar="LABELS", help="labels that name a service (default job)")
     added.add_argument("--in-flight", default="", metavar="GAUGE", help="the gauge of requests in flight, for hangs")
+    added.add_argument(
+        "--header", action="append", default=[], metavar="NAME:VALUE", help="sent to the server (repeat it)"
+    )
     added.add_argument("--json", action="store_true", help="print one JSON document")
 
 
@@ -87,7 +90,13 @@ def _rules(arguments: argparse.Namespace) -> tuple[tuple[Rule, ...], Api | None]
     if arguments.from_prometheus is not None:
         from unslow.collect.prometheus_api import Api
 
-        api = Api(arguments.from_prometheus)
+        pairs = [one.partition(":") for one in arguments.header]
+        if any(
+            not name.strip() or not colon or not one.isprintable()
+            for (name, colon, _), one in zip(pairs, arguments.header, strict=True)
+        ):
+            raise BadUsage("--header is not NAME:VALUE", "as in --header X-Scope-OrgID:team")
+        api = Api(arguments.from_prometheus, {name.strip(): value.strip() for name, _, value in pairs})
         try:
             return rules.answered(api.rules()), api
         except Unavailable as error:
