@@ -114,11 +114,21 @@ def _played(api: Api, rule: Rule, better: Sequence[Any], history_s: float) -> li
 
     from unslow.alerts.backtest import firings
     from unslow.alerts.rules import seconds as duration
+    from unslow.collect.promql import duration as duration_text
     from unslow.errors import Unavailable
 
     end_s = time.time()
     step_s = max(30.0, history_s / 1000)
     played: list[dict[str, Any]] = []
+    try:
+        kept = api.instant(f"count(last_over_time({rule.timed[0].metric}[{duration_text(history_s)}]))", end_s)
+    except Unavailable as error:
+        return [{"alert": rule.name, "missing": error.missing, "remedy": error.remedy}]
+    if not kept:  # silence of a rule without data proves nothing
+        missing = f"samples of {rule.timed[0].metric} at {api.name} in that time"
+        return [
+            {"alert": rule.name, "missing": missing, "remedy": "give a longer --history, or check the metric's name"}
+        ]
     for name, text, for_s in (
         (rule.name, rule.expression, rule.for_s),
         *((one.name, one.expression, duration(one.for_text)) for one in better),
