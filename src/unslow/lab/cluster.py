@@ -189,8 +189,13 @@ class ClusterLab:
             if self._keep:
                 self._restore()
                 return
-            for undo in self._promised:
-                self._keeper.undo(undo)
+            try:
+                for undo in self._promised:
+                    self._keeper.undo(undo)
+            except Unavailable as error:
+                raise CannotLook(
+                    error.missing, "a process goes on trying to remove the shop; see kubectl get ns"
+                ) from error
             self._until(GONE_S, lambda: self._is_gone(f"/api/v1/namespaces/{self.namespace}"), "the namespace's end")
         finally:
             self._keeper.close()

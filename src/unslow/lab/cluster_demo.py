@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 from unslow import incident
-from unslow.errors import BadUsage
+from unslow.errors import BadUsage, CannotLook, Unavailable
 from unslow.evidence import Evidence
 from unslow.lab.cluster import ClusterLab
 from unslow.lab.cluster_faults import CLUSTER_FAULTS, ClusterFault, of_the_shop
@@ -35,6 +35,19 @@ def run(
     fault = _fault(arguments.fault[0] if arguments.fault else DEFAULT_FAULT)
     namespace = arguments.namespace or NAMESPACE
     progress(f"deploying the shop into namespace {namespace}")
+    try:
+        return _shown(arguments, fault, namespace, progress, answer)
+    except Unavailable as error:
+        raise CannotLook(error.missing, error.remedy) from error
+
+
+def _shown(
+    arguments: argparse.Namespace,
+    fault: ClusterFault,
+    namespace: str,
+    progress: Callable[[str], None],
+    answer: Callable[[Evidence, argparse.Namespace], int],
+) -> int:
     with ClusterLab(
         kubeconfig=arguments.kubeconfig,
         context=arguments.context,

@@ -21,6 +21,8 @@ from unslow.kube.config import Access
 from unslow.kube.errors import ApiError
 
 WAIT_S = 15.0
+RETRIES_S = (5.0, 15.0, 30.0, 60.0)
+"""After the second try, as long as one fails."""
 LATE_S = 1.5
 """A change that was on its way when its maker died may arrive after the first undo."""
 
@@ -154,11 +156,20 @@ def main() -> None:
     if access is None or not left:
         return
     with Client(access) as client:
-        for pause_s in (0.0, LATE_S):
+        for pause_s in (0.0, LATE_S, *RETRIES_S):
             time.sleep(pause_s)
-            for undo in reversed(left.values()):
-                with contextlib.suppress(Unavailable):  # the object's own deadline is what remains
-                    undo.carry_out(client)
+            failed = [undo for undo in reversed(left.values()) if not _carried_out(undo, client)]
+            if pause_s and not failed:
+                return
+
+
+def _carried_out(undo: Undo, client: Client) -> bool:
+    """False while the API server cannot be reached or refuses; in the end the object's own deadline is what remains."""
+    try:
+        undo.carry_out(client)
+    except Unavailable:
+        return False
+    return True
 
 
 def _path(kind: type, value: object) -> object:
