@@ -27,7 +27,7 @@ from unslow.kube.port_forward import forwarded
 _EVERY_S = 0.04
 _RUNG = "port-forward"
 _REMEDIES = {
-    "postgresql": "give unslow a login: --postgres postgresql://USER:PASSWORD@SERVICE/DATABASE",
+    "postgresql": "give unslow a login: --postgres postgresql://USER@SERVICE/DATABASE",
     "redis": "give unslow the cache's address: --redis redis://SERVICE:6379/0",
 }
 

@@ -36,8 +36,8 @@ _SCHEMES: Mapping[str, Kind] = {
 }
 GIVEN = "given by the user"
 _OPTIONS: Mapping[Kind, tuple[str, str]] = {
-    "postgresql": ("--postgres", "postgresql://USER:PASSWORD@HOST/DATABASE"),
-    "redis": ("--redis", "redis://[USER:PASSWORD@]HOST:PORT/0"),
+    "postgresql": ("--postgres", "postgresql://USER@HOST/DATABASE"),
+    "redis": ("--redis", "redis://HOST:PORT/0"),
 }
 _KEPT_OPTIONS = frozenset(
     ("host", "port", "user", "password", "dbname", "sslmode", "sslrootcert", "sslcert", "sslkey", "options")

@@ -77,7 +77,7 @@ class PostgresReader:
         else:
             raise Unavailable(
                 "a PostgreSQL login" + (f" ({'; '.join(tried[:4])})" if tried else ""),
-                "give unslow a database login: --postgres postgresql://USER:PASSWORD@HOST/DATABASE",
+                "give unslow a database login: --postgres postgresql://USER@HOST/DATABASE",
             )
         try:
             self._counters = Counters(self._connection, self._note)

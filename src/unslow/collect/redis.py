@@ -75,7 +75,7 @@ class RedisReader:
         else:
             raise Unavailable(
                 "a Redis login" + (f" ({'; '.join(tried[:4])})" if tried else ""),
-                "give unslow a login: --redis redis://[USER:PASSWORD@]HOST:PORT/0",
+                "give unslow a login: --redis redis://HOST:PORT/0",
             )
         try:
             self._read()
