@@ -72,8 +72,9 @@ class WebSocket:
         self.ended = True
 
     def _readable(self, seconds: float) -> bool:
-        if self._tls is not None and self._tls.pending():
-            return True
+        with self._lock:  # OpenSSL allows no two threads in one connection, not even to ask
+            if self._tls is not None and self._tls.pending():
+                return True
         return bool(select.select([self._stream], [], [], seconds)[0])
 
     def _read(self, seconds: float) -> None:
