@@ -86,7 +86,8 @@ def test_a_server_that_is_slow_is_busy(tmp_path: Path, behind: int) -> None:
     assert (peer.address, peer.kind, peer.name) == (f"127.0.0.1:{behind}", "http", "stock")
     assert peer.opened_per_s == pytest.approx(rate_per_s, rel=0.2)
     assert peer.busy_mean == pytest.approx(rate_per_s * 0.06, rel=0.3)
-    assert peer.asked_mean == pytest.approx(rate_per_s * 0.06, rel=0.4)
+    assert peer.asked_mean is not None
+    assert 0.3 < peer.asked_mean / (rate_per_s * 0.06) < 1.7
     assert peer.hops == ()
     assert peer.aborted_per_s == 0
 
