@@ -81,17 +81,24 @@ class _Bytes:
     """Numbers at many places; a place beyond the end reads the last bytes, and the caller's mask throws it away."""
 
     def __init__(self, data: npt.NDArray[np.uint8]) -> None:
-        self._data = data
-        self._last = max(0, len(data) - 1)
+        self._views = {
+            width: np.ndarray((max(0, len(data) - width + 1),), f">u{width}", data, strides=(1,)) for width in (1, 2, 4)
+        }
+
+    def _at(self, at: Ints, width: int) -> Ints:
+        view = self._views[width]
+        if not len(view):
+            return np.zeros(len(at), np.int64)
+        return view[np.minimum(at, len(view) - 1)].astype(np.int64)
 
     def u8(self, at: Ints) -> Ints:
-        return self._data[np.minimum(at, self._last)].astype(np.int64)
+        return self._at(at, 1)
 
     def u16(self, at: Ints) -> Ints:
-        return (self.u8(at) << 8) | self.u8(at + 1)
+        return self._at(at, 2)
 
     def u32(self, at: Ints) -> Ints:
-        return (self.u16(at) << 16) | self.u16(at + 2)
+        return self._at(at, 4)
 
 
 def _decoded(data: npt.NDArray[np.uint8], records: Records, first: int) -> tuple[list[Any], list[Any], int, int]:

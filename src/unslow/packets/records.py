@@ -90,14 +90,10 @@ def _pcap(content: Any, mark: str, unit_ns: int) -> Records:
         if at != end:
             notes.append(_damage(0, len(starts)))
     head = np.frombuffer(starts, dtype=np.int64) if starts else np.empty(0, np.int64)
-    order = ">u4" if mark == ">" else "<u4"
-    bytes_of = np.frombuffer(content, dtype=np.uint8)
-    fields = np.empty((len(head), 4), np.int64)
-    for row in range(0, len(head), 1 << 17):
-        part = bytes_of[head[row : row + (1 << 17), None] + np.arange(16)]
-        fields[row : row + (1 << 17)] = part.view(order)
-    at_ns = fields[:, 0] * 1_000_000_000 + fields[:, 1] * unit_ns
-    return Records(at_ns, head + 16, fields[:, 2], fields[:, 3], np.full(len(head), link, np.int64), tuple(notes))
+    numbers = np.ndarray((max(0, end - 3),), mark + "u4", content, strides=(1,))
+    whole, part, kept_bytes, sent = (numbers[head + step].astype(np.int64) for step in (0, 4, 8, 12))
+    at_ns = whole * 1_000_000_000 + part * unit_ns
+    return Records(at_ns, head + 16, kept_bytes, sent, np.full(len(head), link, np.int64), tuple(notes))
 
 
 def _damage(kept: int, packets: int) -> str:

@@ -19,6 +19,7 @@ SAME_NUMBER_NS = 5_000_000
 """Two copies of one packet, seen on two interfaces: same number of the IP packet, which a retransmit never has."""
 NO_NUMBER_NS = 200_000
 """Without such a number: sooner than any retransmission timer."""
+COPIES_RATIO = 0.02
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -87,6 +88,11 @@ def _copies(one: Segments) -> Mask:
     telling = (one.identity > 0) | (one.length > 0) | ((one.flags & (SYN | FIN | RST)) > 0)
     same = (sign[later] == sign[earlier]) & telling[later]
     same &= np.abs(one.at_ns[later] - one.at_ns[earlier]) < limit
+    # A lost SYN brings two equal answers at once. Without numbers, copies are believed where they are the rule.
+    numbered = one.identity[later] > 0
+    proof = numbered if numbered.any() else ~numbered
+    if (same & proof).sum() < COPIES_RATIO * max(1, proof.sum()):
+        same &= numbered
     copies = np.zeros(len(sign), np.bool_)
     copies[later[same]] = True
     return copies
@@ -190,7 +196,7 @@ def _sent_again(one: Segments, group: Ints, groups: int) -> tuple[Mask, Mask]:
     reached = np.cumsum(step)
     heads = np.flatnonzero(begins)
     reached -= np.repeat(reached[heads], np.diff(np.append(heads, len(mine))))
-    room = np.int64(2) ** (60 - max(1, groups).bit_length())
+    room = 2 ** (60 - max(1, int(groups)).bit_length())
     reached = np.clip(reached, -room // 4, room // 4)
     rank = np.cumsum(begins) - 1
     edge = np.maximum.accumulate(np.where(takes > 0, reached + takes, -room // 2) + rank * room) - rank * room
