@@ -63,6 +63,10 @@ def _content(name: str) -> object:
         with Path(name).open("rb") as file:
             return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
     except ValueError as error:
-        raise BadInput(f"{name} is empty", "give a file that tcpdump -w, dumpcap or tshark -w wrote") from error
+        raise BadInput(
+            f"{name} is empty", "give a pcap or pcapng file that tcpdump -w, dumpcap or tshark -w wrote"
+        ) from error
     except OSError as error:
-        raise BadInput(f"{name}: {error.strerror}", "give a file that tcpdump -w, dumpcap or tshark -w wrote") from error
+        raise BadInput(
+            f"{name}: {error.strerror}", "give a file that tcpdump -w, dumpcap or tshark -w wrote"
+        ) from error

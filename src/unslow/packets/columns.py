@@ -73,7 +73,10 @@ def columns(content: Any, records: Records) -> Columns:
         return [np.concatenate([part[which][number] for part in parts]) for number in range(width)]
 
     return Columns(
-        Segments(*joined(0, 10)), Questions(*joined(1, 5)), sum(part[2] for part in parts), sum(part[3] for part in parts)
+        Segments(*joined(0, 10)),
+        Questions(*joined(1, 5)),
+        sum(part[2] for part in parts),
+        sum(part[3] for part in parts),
     )
 
 

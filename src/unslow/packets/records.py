@@ -176,6 +176,8 @@ def _timed(rows: _Rows, interfaces: list[_Interface], notes: list[str]) -> Recor
         units = np.uint64(one.units_per_s)
         whole, part = ticks[mine] // units, ticks[mine] % units
         whole_s = np.minimum(whole, np.uint64(2**33)).astype(np.int64) + one.offset_s
-        at_ns[mine] = whole_s * 1_000_000_000 + (part.astype(np.float64) * (1e9 / one.units_per_s)).round().astype(np.int64)
+        at_ns[mine] = whole_s * 1_000_000_000 + (part.astype(np.float64) * (1e9 / one.units_per_s)).round().astype(
+            np.int64
+        )
         link[mine] = one.link
     return Records(at_ns, column(rows.start), column(rows.kept), column(rows.sent), link, tuple(notes))

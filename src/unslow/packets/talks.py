@@ -211,7 +211,7 @@ def _sent_again(one: Segments, group: Ints, groups: int) -> tuple[Mask, Mask]:
 
 def _unseen(one: Segments, order: Ints, mine: Ints, edge: Ints, reached: Ints, heads: Ints, groups: int) -> Mask:
     """The other side acknowledged more than was captured. Sequence numbers compare modulo 2**32."""
-    last = np.append(heads[1:], len(mine)) - 1
+    last = np.append(heads[1:], len(mine))[: len(heads)] - 1
     top = np.zeros(groups, np.int64)
     known = np.zeros(groups, np.bool_)
     there = mine[last]

@@ -187,9 +187,13 @@ def _limits(seen: Columns, told: Talks, timed: Any) -> list[str]:
             "their server time includes the way there and back"
         )
     if told.one_sided.any():
-        found.append(f"{int(told.one_sided.sum())} of {count} connections show one direction only: capture on a port that sees both")
+        found.append(
+            f"{int(told.one_sided.sum())} of {count} connections show one direction only: capture on a port that sees both"
+        )
     if told.missing.any():
-        found.append(f"on {int(told.missing.sum())} of {count} connections bytes were acknowledged that the capture missed")
+        found.append(
+            f"on {int(told.missing.sum())} of {count} connections bytes were acknowledged that the capture missed"
+        )
     if told.duplicates:
         found.append(f"{told.duplicates} copies of packets seen on two interfaces were counted once")
     if seen.fragments:
