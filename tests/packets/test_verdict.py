@@ -101,7 +101,7 @@ def test_ipv6_with_an_extension_header() -> None:
 
 
 def test_sent_again_is_counted_and_its_wait_is_the_networks() -> None:
-    packets = talked()[:3] + [(211.0, tcp(CLIENT, SERVER, ACK, 101, 50)), (281.0, talked()[3][1])]
+    packets = [*talked()[:3], (211.0, tcp(CLIENT, SERVER, ACK, 101, 50)), (281.0, talked()[3][1])]
     found = verdict(pcap(packets))
     assert found.retransmitted == 1
     assert found.server is not None
@@ -112,7 +112,7 @@ def test_sent_again_is_counted_and_its_wait_is_the_networks() -> None:
 
 
 def test_a_lost_syn_is_the_same_connection_and_another_number_is_a_new_one() -> None:
-    lost = [(-1000.0 + 1000, talked()[0][1])] + [(at + 1000, packet) for at, packet in talked()]
+    lost = [(0.0, talked()[0][1]), *((at + 1000, packet) for at, packet in talked())]
     found = verdict(pcap(lost))
     assert (found.connections, found.opening_again) == (1, 1)
     assert found.opening is not None

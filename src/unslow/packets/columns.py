@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -69,7 +69,7 @@ def columns(content: Any, records: Records) -> Columns:
         segments = Segments(empty, empty, words, words, empty, empty, empty, empty, empty, empty)
         return Columns(segments, Questions(empty, words, words, empty, empty), 0, 0)
 
-    def joined(which: int, width: int) -> list[Any]:
+    def joined(which: Literal[0, 1], width: int) -> list[Any]:
         return [np.concatenate([part[which][number] for part in parts]) for number in range(width)]
 
     return Columns(

@@ -14,8 +14,8 @@ from unslow.errors import BadInput
 
 MOST_KEPT_BYTES = 256 * 1024
 """The largest snap length that tcpdump knows; a longer record is damage."""
-MOST_PACKETS = 4_000_000
-"""About 600 MB of columns; what lies beyond is not read, and said."""
+MOST_PACKETS = 1_000_000
+"""What keeps a hostile or huge file below 512 MiB; what lies beyond is not read, and said."""
 REMEDY = "give a file that tcpdump -w, dumpcap or tshark -w wrote"
 _PCAP = {
     b"\xd4\xc3\xb2\xa1": ("<", 1000),

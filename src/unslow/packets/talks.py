@@ -218,7 +218,7 @@ def _unseen(one: Segments, order: Ints, mine: Ints, edge: Ints, reached: Ints, h
     top[there] = one.sequence[order[last]] - reached[last] + edge[last]
     known[there] = edge[last] > -(2**40)
     acked, speaks = np.zeros(groups, np.int64), np.zeros(groups, np.bool_)
-    rows = np.flatnonzero(((one.flags[order] & (ACK | RST)) == ACK))
+    rows = np.flatnonzero((one.flags[order] & (ACK | RST)) == ACK)
     acked[mine[rows]] = one.acknowledged[order[rows]]
     speaks[mine[rows]] = True
     other = np.arange(groups) ^ 1
