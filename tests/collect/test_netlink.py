@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import socket
 from collections.abc import Iterator
 
@@ -110,3 +111,20 @@ def test_a_unix_listener_tells_its_queue(diag: SockDiag, tmp_path: object) -> No
 def test_addresses_are_written_as_people_write_them() -> None:
     assert address_text((bytes([127, 0, 0, 1]), 80)) == "127.0.0.1:80"
     assert address_text((bytes(15) + b"\1", 443)) == "[::1]:443"
+
+
+def test_one_walk_tells_both_families_what_two_walks_tell(diag: SockDiag) -> None:
+    with contextlib.ExitStack() as stack:
+        ports = []
+        for family, host in ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1")):
+            server = stack.enter_context(socket.create_server((host, 0), family=family))
+            stack.enter_context(socket.create_connection(server.getsockname()[:2]))
+            ports.append(server.getsockname()[1])
+        together = diag.tcp(ALIVE, source_ports=ports, info=True)
+        apart = [
+            row
+            for family in (socket.AF_INET, socket.AF_INET6)
+            for row in diag.tcp(ALIVE, source_ports=ports, info=True, families=[family])
+        ]
+    assert {row.local[1] for row in together} == set(ports)
+    assert sorted(row[:7] for row in together) == sorted(row[:7] for row in apart)

@@ -26,6 +26,8 @@ TIME_WAIT_S = 60.0
 
 _NETLINK_SOCK_DIAG = 4
 _SOCK_DIAG_BY_FAMILY = 20
+_TCP_OF_ALL_FAMILIES = 18
+"""TCPDIAG_GETSOCK, the older question: one walk through the table answers for IPv4 and IPv6."""
 _REQUEST_DUMP = 0x301
 _NLMSG_ERROR, _NLMSG_DONE = 2, 3
 _INET_DIAG_REQ_BYTECODE = 1
@@ -162,17 +164,20 @@ class SockDiag:
         code = _port_filter(
             [(_SOURCE_EQ, port) for port in source_ports] + [(_DESTINATION_EQ, port) for port in destination_ports]
         )
+        attribute = _ATTRIBUTE.pack(_ATTRIBUTE.size + len(code), _INET_DIAG_REQ_BYTECODE) + code if code else b""
+        families = set(families)
+        if protocol == socket.IPPROTO_TCP and len(families) > 1:
+            request = struct.pack("=3xB48xI4x", extensions, states) + attribute
+            return [_inet_row(message, info) for message in self._dump(request, _TCP_OF_ALL_FAMILIES)]
         rows: list[Connection] = []
         for family in families:
-            request = struct.pack("=BBBxI48x", family, protocol, extensions, states)
-            if code:
-                request += _ATTRIBUTE.pack(_ATTRIBUTE.size + len(code), _INET_DIAG_REQ_BYTECODE) + code
+            request = struct.pack("=BBBxI48x", family, protocol, extensions, states) + attribute
             rows += [_inet_row(message, info) for message in self._dump(request)]
         return rows
 
-    def _dump(self, request: bytes) -> Iterator[memoryview]:
+    def _dump(self, request: bytes, kind: int = _SOCK_DIAG_BY_FAMILY) -> Iterator[memoryview]:
         self._sequence += 1
-        header = _HEADER.pack(_HEADER.size + len(request), _SOCK_DIAG_BY_FAMILY, _REQUEST_DUMP, self._sequence, 0)
+        header = _HEADER.pack(_HEADER.size + len(request), kind, _REQUEST_DUMP, self._sequence, 0)
         self._socket.send(header + request)
         while True:
             size = self._socket.recv_into(self._buffer)

@@ -31,7 +31,7 @@ from unslow.evidence.window import Window
 
 CLOSED_EVERY_S = 1.0
 """TIME_WAIT rows stay for 60 s, but a busy caller's port may be used again after one."""
-CLOSED_SHARE = 0.02
+CLOSED_SHARE = 0.01
 """Largest share of the time spent on TIME_WAIT rows: there can be tens of thousands."""
 
 
