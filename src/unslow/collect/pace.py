@@ -8,9 +8,9 @@ import time
 from unslow.collect import processes
 
 FASTEST_PER_S = 20.0
-LEAST_SHARE = 0.015
+LEAST_SHARE = 0.01
 """Of one core, that reading may always take: on a full machine each reading displaces the service."""
-IDLE_SHARE = 0.1
+IDLE_SHARE = 0.02
 """Of the cores that nobody uses, that reading may take beyond it."""
 LOOK_AGAIN_S = 0.5
 """Between two looks at how busy the machine is."""

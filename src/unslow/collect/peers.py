@@ -72,7 +72,6 @@ class PeerReader:
         self._peers: dict[Endpoint, _Tracked] = {}
         self._inodes: set[int] = set()
         self._strangers: set[int] = set()
-        self._families: tuple[int, ...] = (socket.AF_INET, socket.AF_INET6)
         self._dns_families = _dns_families(found.workers[0])
         self._new, self._owners = Pace(NEW_PEERS_EVERY_S), Pace(every_s=0.0)
         self._closed = Pace()
@@ -122,14 +121,10 @@ class PeerReader:
         remote = {endpoint[1] for endpoint, tracked in self._peers.items() if not tracked.udp}
         served = {port for each in self._peers.values() if each.server for port in each.server.ports}
         if searching:
-            rows = self._view.tcp(states, families=(socket.AF_INET6,))
-            # Most of a reading is the kernel's walk through its table, once for each family.
-            six = any(row.inode in self._inodes or row.local[1] in served for row in rows)
-            self._families = (socket.AF_INET, socket.AF_INET6) if six else (socket.AF_INET,)
-            return rows + self._view.tcp(states, families=(socket.AF_INET,))
+            return self._view.tcp(states)
         if not remote:
             return []
-        return self._view.tcp(states, source_ports=served, destination_ports=remote, families=self._families)
+        return self._view.tcp(states, source_ports=served, destination_ports=remote)
 
     def _learn_owners(self, rows: Iterable[Connection], *, always: bool = False) -> None:
         """Look through the workers' descriptors when a row's socket is unknown."""

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Buffer
 
-MOST_PER_S = 6.0
+MOST_PER_S = 4.0
 """Own requests a second at most: a mean within about a tenth in ten seconds, little beside real traffic."""
 LEAST_PER_S = 1.0
 """Even a slow target is asked once a second, side by side, or the window would hold no answer."""

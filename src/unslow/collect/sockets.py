@@ -29,9 +29,9 @@ from unslow.errors import Unavailable
 from unslow.evidence.sockets import Sockets
 from unslow.evidence.window import Window
 
-CLOSED_EVERY_S = 1.0
-"""TIME_WAIT rows stay for 60 s, but a busy caller's port may be used again after one."""
-CLOSED_SHARE = 0.01
+CLOSED_EVERY_S = 3.0
+"""TIME_WAIT rows stay for 60 s; a port is used again when a caller has gone through its range, seldom in less."""
+CLOSED_SHARE = 0.005
 """Largest share of the time spent on TIME_WAIT rows: there can be tens of thousands."""
 
 
