@@ -28,7 +28,7 @@ from unslow.collect.netlink import (
     address_text,
 )
 from unslow.collect.peer_servers import PeerServer, Resolver, unseen
-from unslow.collect.sockets import Pace, callers
+from unslow.collect.sockets import CLOSED_EVERY_S, Pace, callers, closed_every_s
 from unslow.collect.tcp_table import TcpTable
 from unslow.collect.unix_peers import UnixPeers
 from unslow.evidence.sockets import Peer
@@ -74,7 +74,7 @@ class PeerReader:
         self._strangers: set[int] = set()
         self._dns_families = _dns_families(found.workers[0])
         self._new, self._owners = Pace(NEW_PEERS_EVERY_S), Pace(every_s=0.0)
-        self._closed = Pace()
+        self._closed = Pace(CLOSED_EVERY_S)
         own_paths = [each.address.removeprefix("unix:") for each in found.listeners if not each.port]
         self._unix = UnixPeers(self._diag, own_paths)
         self._resolver = Resolver(self._resolved)
@@ -190,14 +190,14 @@ class PeerReader:
                 tracked.flow.living(((row.local, row) for row in here), at_s)
 
     def _read_closed(self) -> None:
-        started = time.perf_counter()
+        started, seen = time.perf_counter(), 0
         ports = {endpoint[1] for endpoint, tracked in self._peers.items() if not tracked.udp}
         if ports:
             rows = self._diag.tcp(1 << TIME_WAIT, source_ports=ports, destination_ports=ports)
-            now_s = time.time()
+            now_s, seen = time.time(), len(rows)
             for endpoint, tracked in self._peers.items():
                 tracked.flow.closed(callers(_between(rows, endpoint), (endpoint[1],)), now_s)
-        self._closed.took(time.perf_counter() - started)
+        self._closed.took(time.perf_counter() - started, closed_every_s(seen))
 
     def result(self, window: Window) -> tuple[Peer, ...]:
         """One entry per address, most connections first; empty when the workers called nobody."""

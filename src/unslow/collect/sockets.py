@@ -18,6 +18,7 @@ from unslow.collect.netlink import (
     ESTABLISHED,
     LISTEN,
     TIME_WAIT,
+    TIME_WAIT_S,
     Connection,
     Endpoint,
     SockDiag,
@@ -29,8 +30,10 @@ from unslow.errors import Unavailable
 from unslow.evidence.sockets import Sockets
 from unslow.evidence.window import Window
 
-CLOSED_EVERY_S = 3.0
-"""TIME_WAIT rows stay for 60 s; a port is used again when a caller has gone through its range, seldom in less."""
+CLOSED_EVERY_S = 15.0
+"""TIME_WAIT rows stay for 60 s, and there can be tens of thousands: one look in a while sees them all."""
+CALLER_PORTS = 28_000
+"""What Linux takes a caller's ports from (ip_local_port_range), in turn: used up, a row's port is used again."""
 CLOSED_SHARE = 0.005
 """Largest share of the time spent on TIME_WAIT rows: there can be tens of thousands."""
 
@@ -38,15 +41,20 @@ CLOSED_SHARE = 0.005
 class Pace:
     """When the next expensive reading is due, so that it takes a bounded share of the time."""
 
-    def __init__(self, every_s: float = CLOSED_EVERY_S, share: float = CLOSED_SHARE) -> None:
+    def __init__(self, every_s: float, share: float = CLOSED_SHARE) -> None:
         self._every_s, self._share = every_s, share
         self._due_s = 0.0
 
     def due(self) -> bool:
         return time.monotonic() >= self._due_s
 
-    def took(self, seconds: float) -> None:
-        self._due_s = time.monotonic() + max(self._every_s, seconds / self._share)
+    def took(self, seconds: float, every_s: float | None = None) -> None:
+        self._due_s = time.monotonic() + max(self._every_s if every_s is None else every_s, seconds / self._share)
+
+
+def closed_every_s(rows: int) -> float:
+    """Time between two looks at this many TIME_WAIT rows, before a quarter of a caller's ports is used again; seconds."""
+    return min(CLOSED_EVERY_S, CALLER_PORTS / 4 * TIME_WAIT_S / max(rows, 1))
 
 
 class SocketReader:
@@ -63,11 +71,12 @@ class SocketReader:
         self._rtt = Readings()
         self._limit = 0
         self._flow = Flow(caller=False)
-        self._pace = Pace()
+        self._pace = Pace(CLOSED_EVERY_S)
         try:
             self._diag: SockDiag | None = SockDiag()
             self._view = (table or TcpTable(self._diag)).view()
             self._diag.tcp(1 << LISTEN, source_ports=self._counted, families=self._families)
+            self._read_closed()  # what closed before is known before the window begins
         except Unavailable:
             self._diag = None
             proc_tcp(1 << LISTEN)  # the rung below must be there
@@ -114,7 +123,7 @@ class SocketReader:
         started = time.perf_counter()
         rows = self._rows(1 << TIME_WAIT, both=True)
         self._flow.closed(callers(rows, self._counted), time.time())
-        self._pace.took(time.perf_counter() - started)
+        self._pace.took(time.perf_counter() - started, closed_every_s(len(rows)))
 
     def _rows(self, states: int, *, both: bool = False) -> list[Connection]:
         """Rows of the port as the server; with `both`, also as the caller."""
