@@ -106,7 +106,7 @@ def locate(
         # A node that normal times do not know is new unless it was there before the alert.
         usual = reference(node, normal.get(name), quiet if name in normal else well)
         reading = read(node, usual, weights, quiet)
-        silent = silence(node, normal.get(name), weights, quiet, growth)
+        silent = silence(node, normal.get(name), weights, growth)
         readings[name] = msgspec.structs.replace(reading, silent=silent, new=reading.new and not silent)
     if failures:
         failed = {

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from unslow.measure.locate_readings import Reading
+from unslow.measure.locate_readings import MOST, Reading
 
 Calls = Mapping[str, Sequence[str]]
 
@@ -45,8 +45,7 @@ def paths(target: str, calls: Calls) -> Paths:
 def explain(target: str, graph: Paths, readings: Mapping[str, Reading], failed: Mapping[str, float]) -> Explained:
     """Own and total excess of each node that the target reaches, in the unit of the readings.
 
-    `failed` is the share of its requests that a node failed: a callee is silent of its own accord only when
-    it misses more calls than the caller's failed requests would have made.
+    `failed` is the share of its requests that a node failed; empty: the excess is seconds.
     """
     traffic = _traffic(graph, readings)
     shares = {
@@ -81,7 +80,7 @@ def explain(target: str, graph: Paths, readings: Mapping[str, Reading], failed: 
         for callee, demand in demands[caller].items():
             total[callee] += demand * min(1.0, portion)
         own[caller] = total[caller] - demanded * min(1.0, portion)
-        _to_silent(caller, graph, readings, failed.get(caller, 0.0), own, total)
+        _to_silent(caller, graph, readings, failed, own, total)
     return Explained(own, total)
 
 
@@ -89,7 +88,7 @@ def _to_silent(
     caller: str,
     graph: Paths,
     readings: Mapping[str, Reading],
-    failed: float,
+    failed: Mapping[str, float],
     own: dict[str, float],
     total: dict[str, float],
 ) -> None:
@@ -97,13 +96,20 @@ def _to_silent(
     there = [one for one in graph.callees[caller] if one in readings]
     silent = [one for one in there if readings[one].silent]
     # When all of several callees fall silent, it is the caller that stopped calling.
-    if not silent or failed > 0.5 or (len(silent) == len(there) and len(there) > 1):
+    if len(silent) == len(there) and len(there) > 1:
         return
+    if failed.get(caller, 0.0) > MOST:  # then it may never have come so far, unless others miss the callee too
+        silent = [one for one in silent if _ill_callers(one, graph, readings) > 1]
     whole = sum(readings[one].silent for one in silent)
-    passed_on = own[caller]
+    # One missing answer fails at most one request.
+    passed_on = min(own[caller], whole) if failed else own[caller]
     for one in silent:
         total[one] += passed_on * readings[one].silent / whole
-    own[caller] = 0.0
+    own[caller] -= passed_on if silent else 0.0
+
+
+def _ill_callers(name: str, graph: Paths, readings: Mapping[str, Reading]) -> int:
+    return sum(1 for one in graph.callers[name] if one in readings and readings[one].excess > 0)
 
 
 def _traffic(graph: Paths, readings: Mapping[str, Reading]) -> dict[str, float]:

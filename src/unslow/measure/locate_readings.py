@@ -18,6 +18,10 @@ SIGMAS = 1.645
 """How far these ranks of a normal distribution lie from its middle."""
 DRIFTED_RANK = 0.99
 """A node that is outside 99 of 100 normal steps whenever the target is well has drifted."""
+MOST = 0.5
+"""Of the incident."""
+RARE = 0.01
+"""There are many nodes, and one that falls silent by chance would take all the blame of its caller."""
 
 
 class Node(msgspec.Struct, frozen=True):
@@ -117,23 +121,30 @@ def read(node: Node, usual: Reference, weights: Sequence[float], quiet: Sequence
     return Reading(excess, allowed, _traffic(node, weights), noise, new=usual.level is None)
 
 
-def silence(node: Node, normal: Node | None, weights: Sequence[float], quiet: Sequence[int], growth: float) -> float:
-    """Requests that a node without any would have had; 0 when it is sometimes without any in normal times.
+def silence(node: Node, normal: Node | None, weights: Sequence[float], growth: float) -> float:
+    """Requests that a node without any would have had; 0 when that may be chance, or it answers.
 
-    `growth` is the target's traffic over its usual one.
+    It is silent when it had requests while the target was well and none in most of the incident, and normal times
+    hardly ever fall silent like this. `growth` is the target's traffic over its usual one.
     """
-    ill = [step for step, weight in enumerate(weights) if weight > 0]
-    if not ill or any(node.requests[step] for step in ill):
+    missed = [step for step, weight in enumerate(weights) if weight > 0 and not node.requests[step]]
+    lost = sum(weights[step] for step in missed)
+    before = known(count for count, weight in zip(node.requests, weights, strict=True) if not weight)
+    if not any(before) or lost < MOST * sum(weights):
         return 0.0
-    before = known(node.requests[step] for step in quiet)
     usual = known(normal.requests) if normal else before
-    if not usual or not before or not any(before):
+    if not usual or _falls_silent(usual, len(missed)) > RARE:
         return 0.0
-    if sum(1 for count in usual if not count) > (1 - NOISE_RANK) * len(usual):
-        return 0.0
-    expected = sum(weights) * median(usual) * growth
-    # Fewer than about three expected requests stay away by chance more than once in twenty times.
-    return expected if math.exp(-expected) < 1 - NOISE_RANK else 0.0
+    # It may have been out of use for some of the normal time: what it had when it was in use counts.
+    expected = lost * median([count for count in usual if count] or [0.0]) * growth
+    # Fewer than about five expected requests stay away by chance more than once in a hundred times.
+    return expected if math.exp(-expected) < RARE else 0.0
+
+
+def _falls_silent(counts: Sequence[float], steps: int) -> float:
+    """How often as many steps without requests follow a step with some, 0..1."""
+    served = [at for at, count in enumerate(counts[: -steps or None]) if count]
+    return sum(1 for at in served if not any(counts[at + 1 : at + 1 + steps])) / max(1, len(served))
 
 
 def _traffic(node: Node, weights: Sequence[float]) -> float:

@@ -1,6 +1,12 @@
-"""Is the complaint unusual at all? The window's two worst steps against every normal window of the same length."""
+"""Is the complaint unusual at all? The window's two worst steps against every normal window of the same length.
+
+A weak complaint with a node behind it that has never been so bad is a fault; a complaint as strong with nobody who
+stands out is not. So the two chances are taken together.
+"""
 
 from __future__ import annotations
+
+import math
 
 from collections.abc import Mapping, Sequence
 
@@ -8,8 +14,10 @@ from unslow.measure.locate_readings import Node, known, reference
 
 UNUSUAL = 0.05
 """At most one normal window in twenty is as bad."""
-LEAST_WINDOWS = 20
-"""Of fewer normal windows none can be said to be the worst of twenty."""
+LEAST_WINDOWS = 40
+"""Of fewer normal windows none can be said to be so rare."""
+PICKED = 1.8
+"""The suspect is picked because it stands out: by as much fault-free windows of random systems look rarer than they are."""
 WORST = 2
 """A fault lasts; a single outlier is half as bad as one that stays for a second step."""
 
@@ -37,12 +45,9 @@ def chance(node: Node, normal: Node | None, before: int) -> float | None:
 def unusual(
     target: str, suspect: str, incident: Mapping[str, Node], normal: Mapping[str, Node], before: int
 ) -> float | None:
-    """How often normal times look like this, 0..1: the larger of the target's and the first suspect's chance.
-
-    Where nothing slows the target, whoever is named is named by chance, and shows nothing unusual either.
-    """
+    """How often normal times look like this, 0..1, from the chances of the target and of the first suspect."""
     felt = chance(incident[target], normal.get(target), before)
-    if felt is None or suspect == target:
-        return felt
+    if felt is None:
+        return None
     seen = chance(incident[suspect], normal.get(suspect), before)
-    return felt if seen is None else max(felt, seen)
+    return min(1.0, PICKED * math.sqrt(felt * (felt if seen is None else seen)))
