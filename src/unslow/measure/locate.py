@@ -82,12 +82,7 @@ def locate(
     `failures`: the cost of the nodes is the share of failed requests, not seconds.
     """
     well = range(before)
-    felt = reference(incident[target], normal.get(target), well) if target in incident else None
-    suffered = (
-        [max(0.0, excess_at(incident[target], felt, step)) for step in range(len(incident[target].cost))]
-        if felt
-        else []
-    )
+    felt, suffered = _felt(incident[target], normal.get(target), before, failures) if target in incident else (None, [])
     worst = max(suffered, default=0.0)
     if felt is None or worst <= 0:
         return Ranking(suspects=_unranked(incident), excess=0.0, sigmas=0.0, chance=None)
@@ -104,7 +99,7 @@ def locate(
         if name == target:
             continue
         # A node that normal times do not know is new unless it was there before the alert.
-        usual = reference(node, normal.get(name), quiet if name in normal else well)
+        usual = reference(node, normal.get(name), quiet if name in normal else well, failures=failures)
         reading = read(node, usual, weights, quiet)
         silent = silence(node, normal.get(name), weights, growth)
         readings[name] = msgspec.structs.replace(reading, silent=silent, new=reading.new and not silent)
@@ -139,6 +134,17 @@ def locate(
         sigmas=_sigmas(incident[target], felt, normal.get(target)),
         chance=unusual(target, suspects[0].node, incident, normal, before),
     )
+
+
+def _felt(node: Node, normal: Node | None, before: int, failures: bool) -> tuple[Reference, list[float]]:
+    """Of the target: its reference and its excess in each step."""
+    felt = reference(node, normal, range(before), failures=failures)
+    suffered = [max(0.0, excess_at(node, felt, step)) for step in range(len(node.cost))]
+    if any(suffered) or normal is None:
+        return felt, suffered
+    # Nothing is worse than just before: then that was no drift, but an outlier, or the fault had begun.
+    felt = reference(node, normal, ())
+    return felt, [max(0.0, excess_at(node, felt, step)) for step in range(len(node.cost))]
 
 
 def _sigmas(node: Node, usual: Reference, normal: Node | None) -> float:

@@ -64,18 +64,33 @@ def rank(ordered: Sequence[float], share: float) -> float:
     return ordered[min(len(ordered) - 1, max(0, round(share * (len(ordered) - 1))))]
 
 
-def reference(node: Node, normal: Node | None, well: Sequence[int]) -> Reference:
+def reference(node: Node, normal: Node | None, well: Sequence[int], *, failures: bool = False) -> Reference:
     """From normal times; from the steps in which the target is `well`, when there are none or it drifted."""
     usual = sorted(known(normal.cost)) if normal else []
     recent = known(node.cost[step] for step in well)
     if not usual:
-        return Reference(median(recent) if recent else None, 0.0, 0.0)
+        return _sampled(node, well, median(recent), failures) if recent else Reference(None, 0.0, 0.0)
     level = median(usual)
     low, high = rank(usual, 1 - NOISE_RANK) - level, rank(usual, NOISE_RANK) - level
     least, most = rank(usual, 1 - DRIFTED_RANK), rank(usual, DRIFTED_RANK)
     if recent and (max(recent) < least or min(recent) > most):
         level = median(recent)
     return Reference(level, low, high)
+
+
+def _sampled(node: Node, well: Sequence[int], level: float, failures: bool) -> Reference:
+    """Without normal times: a mean of n requests is uncertain by one request's spread over the root of n.
+
+    The spread of a duration is taken to be its mean; that of a failure follows from its share (one in n at least).
+    """
+    then = sum(known(node.requests[step] for step in well))
+    now = median([count for count in known(node.requests) if count] or [0.0])
+    if not then or not now:
+        return Reference(level, 0.0, 0.0)
+    share = max(level, 1 / (then + 1))
+    spread = math.sqrt(share * max(0.0, 1 - share)) if failures else level
+    noise = SIGMAS * spread * math.sqrt(1 / then + 1 / now)
+    return Reference(level, -noise, noise)
 
 
 def deviation(node: Node, usual: Reference, step: int) -> float | None:
