@@ -84,9 +84,7 @@ def test_help_imports_nothing_heavy() -> None:
     assert ran.stdout.strip() == "[]"
 
 
-def test_completion_knows_all_commands(capsys: pytest.CaptureFixture[str]) -> None:
-    main(["completion", "bash"])
-    script = capsys.readouterr().out
-    for word in ("diagnose", "loadtest", "--budget", "complete -F"):
-        assert word in script
-    subprocess.run(["bash", "-n"], input=script, text=True, check=True)
+def test_completion_prints_the_script_of_the_shell(capsys: pytest.CaptureFixture[str]) -> None:
+    for shell in ("bash", "zsh", "fish"):
+        assert main(["completion", shell]) == 0
+        assert "kubectl_complete-unslow" in capsys.readouterr().out

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from unslow import __version__
 from unslow.commands import EXIT_BAD_INPUT, EXIT_HEALTHY, EXIT_INTERRUPTED, add_all
@@ -45,13 +46,18 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def parser() -> argparse.ArgumentParser:
     top = _Parser(
-        prog="unslow", description=DESCRIPTION, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog=_name(), description=DESCRIPTION, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     top.add_argument("--version", action="version", version=f"unslow {__version__}")
     commands = top.add_subparsers(title="commands", metavar="COMMAND", required=True)
     add_all(commands)
     top.set_defaults(parser=top)
     return top
+
+
+def _name() -> str:
+    """As kubectl's plugin it is called by another name."""
+    return "kubectl unslow" if Path(sys.argv[0]).name == "kubectl-unslow" else "unslow"
 
 
 class _Parser(argparse.ArgumentParser):

@@ -30,12 +30,16 @@ class Looking(msgspec.Struct, frozen=True, kw_only=True):
     use_baseline: bool = True
     kubeconfig: Path | None = None
     context: str = ""
-    """Of the kubeconfig; empty: its current one. The following four too are only used for a workload."""
+    """Of the kubeconfig; empty: its current one. The following six too are only used for a workload."""
     namespace: str = ""
     """For `deploy/NAME` and its like; empty: the context's."""
     as_user: str = ""
     """Whom to impersonate."""
     as_groups: tuple[str, ...] = ()
+    as_uid: str = ""
+    cluster: str = ""
+    """Of the kubeconfig, instead of the context's; so is the user."""
+    user: str = ""
     path: str = ""
     """What to request of a workload, such as `/items`; empty: what its own metrics show as busiest."""
     debug_image: str = ""

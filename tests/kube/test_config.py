@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from unslow.errors import BadInput, BadUsage, CannotLook
 from unslow.kube import config
 from unslow.kube.config import load, proxy_of
+from unslow.kube.credentials import Authorization, Plugin
 
 
 def written(folder: Path, text: str, name: str = "config") -> Path:
@@ -138,3 +140,48 @@ def test_a_damaged_file_is_told_without_its_secrets(tmp_path: Path) -> None:
 def test_no_kubeconfig_at_all() -> None:
     with pytest.raises(CannotLook):
         load()
+
+
+def test_cluster_and_user_of_another_entry_as_with_kubectl(tmp_path: Path) -> None:
+    text = PLAIN.replace("users: [", "users: [{name: v, user: {token: other}}, ").replace(
+        "clusters: [", 'clusters: [{name: d, cluster: {server: "https://d.test"}}, '
+    )
+    path = written(tmp_path, text)
+    access = load(path, cluster="d", user="v")
+    assert (access.server, access.token, access.namespace) == ("https://d.test", "other", "shop")
+    assert load(path, user="v").server == "https://example.test:6443"
+    with pytest.raises(BadUsage, match="no cluster 'x'"):
+        load(path, cluster="x")
+    with pytest.raises(BadUsage, match="no user 'x'"):
+        load(path, user="x")
+    assert config.names(path) == {"context": ("one", "other"), "cluster": ("d", "c"), "user": ("v", "u")}
+
+
+def test_impersonated_uid(tmp_path: Path) -> None:
+    path = written(tmp_path, PLAIN)
+    assert ("Impersonate-Uid", "7") in load(path, as_user="bob", as_uid="7").impersonate.headers
+    with pytest.raises(BadUsage, match="need --as"):
+        load(path, as_uid="7")
+
+
+def test_a_login_command_is_told_of_its_cluster(tmp_path: Path) -> None:
+    (tmp_path / "login").write_text(
+        '#!/bin/sh\nprintf %s "$KUBERNETES_EXEC_INFO" > "$0.asked"\n'
+        """echo '{"kind":"ExecCredential","status":{"token":"t"}}'\n"""
+    )
+    (tmp_path / "login").chmod(0o755)
+    plugin = "{exec: {apiVersion: client.authentication.k8s.io/v1, command: ./login, provideClusterInfo: true}}"
+    extension = "{name: client.authentication.k8s.io/exec, extension: {audience: a}}"
+    text = PLAIN.replace("{token: sesame}", plugin).replace(
+        '6443"', f'6443", proxy-url: "http://p:1", tls-server-name: n, extensions: [{extension}]'
+    )
+    access = load(written(tmp_path, text))
+    assert access.plugin is not None
+    assert Authorization(access, Plugin(access.plugin, access)).header() == "Bearer t"
+    asked = json.loads((tmp_path / "login.asked").read_text())
+    assert asked["spec"]["cluster"] == {
+        "server": "https://example.test:6443",
+        "tls-server-name": "n",
+        "proxy-url": "http://p:1",
+        "config": {"audience": "a"},
+    }

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from unslow.errors import CannotLook, Unavailable
 from unslow.kube.client import Client
-from unslow.kube.config import load
+from unslow.kube.config import Access, load
 from unslow.settings import Looking
 
 if TYPE_CHECKING:
@@ -38,8 +38,22 @@ def facts(looking: Looking, progress: Callable[[str], None]) -> Evidence:
     return _looked(looking, progress, measures=False)
 
 
+def access_of(looking: Looking) -> Access:
+    """The way to the API server that the options name. Raises as `load` does."""
+    return load(
+        looking.kubeconfig,
+        looking.context,
+        looking.namespace,
+        looking.as_user,
+        looking.as_groups,
+        as_uid=looking.as_uid,
+        cluster=looking.cluster,
+        user=looking.user,
+    )
+
+
 def _looked(looking: Looking, progress: Callable[[str], None], *, measures: bool) -> Evidence:
-    access = load(looking.kubeconfig, looking.context, looking.namespace, looking.as_user, looking.as_groups)
+    access = access_of(looking)
     deadline = time.monotonic() + looking.budget_s + GRACE_S
     with Client(access, connections=AT_ONCE, deadline=deadline) as client, ThreadPoolExecutor(AT_ONCE) as pool:
         client.connections.warm(AT_ONCE)

@@ -12,16 +12,19 @@ def add(commands: Commands) -> None:
         commands,
         "completion",
         run,
-        "Print a shell completion script.",
+        "Print a shell completion script: commands, options, and the cluster's namespaces and workloads.",
         """\
   source <(unslow completion bash)
-  unslow completion zsh > "${fpath[1]}/_unslow\"""",
+  unslow completion zsh > "${fpath[1]}/_unslow"
+  unslow completion fish > ~/.config/fish/completions/unslow.fish
+
+`kubectl unslow` needs nothing: kubectl asks the command kubectl_complete-unslow beside unslow.""",
     )
-    added.add_argument("shell", choices=("bash", "zsh"))
+    added.add_argument("shell", choices=("bash", "zsh", "fish"))
 
 
 def run(arguments: argparse.Namespace) -> int:
     from unslow.completion import script
 
-    print(script(arguments.parser, arguments.shell), end="")
+    print(script(arguments.shell), end="")
     return EXIT_HEALTHY

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from unslow.commands import EXIT_CANNOT_LOOK, EXIT_CAUSES, EXIT_HEALTHY, Commands, command, progress, seconds
-from unslow.commands.sources import add_access
+from unslow.commands.sources import add_access, way_of
 
 
 def add(commands: Commands) -> None:
@@ -68,11 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
     looking = Looking(
         target=arguments.target,
         budget_s=arguments.budget,
-        kubeconfig=arguments.kubeconfig,
-        context=arguments.context,
-        namespace=arguments.namespace,
-        as_user=arguments.as_user,
-        as_groups=tuple(arguments.as_group),
+        **way_of(arguments),
         use_exec=not arguments.no_exec,
         debug_image=arguments.debug_image if "connectivity" in arguments.allow else "",
         postgres=arguments.postgres,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from unslow.commands import seconds
 from unslow.errors import BadUsage
@@ -48,8 +48,11 @@ def add_access(command: argparse.ArgumentParser) -> None:
     access.add_argument("-n", "--namespace", default="", metavar="NAME", help="for deploy/NAME and its like")
     access.add_argument("--kubeconfig", type=Path, metavar="FILE")
     access.add_argument("--context", default="", metavar="NAME", help="of the kubeconfig")
+    access.add_argument("--cluster", default="", metavar="NAME", help="of the kubeconfig, instead of the context's")
+    access.add_argument("--user", default="", metavar="NAME", help="of the kubeconfig, instead of the context's")
     access.add_argument("--as", dest="as_user", default="", metavar="USER", help="whom to impersonate")
-    access.add_argument("--as-group", action="append", default=[], metavar="GROUP")
+    access.add_argument("--as-group", action="append", default=[], metavar="GROUP", help="with --as (repeat it)")
+    access.add_argument("--as-uid", default="", metavar="UID", help="with --as")
     access.add_argument("--no-exec", action="store_true", help="run nothing inside the pods")
     access.add_argument(
         "--debug-image",
@@ -57,6 +60,20 @@ def add_access(command: argparse.ArgumentParser) -> None:
         metavar="IMAGE",
         help="with Python: may be added to a pod whose own image has none; it stays listed until the pod goes",
     )
+
+
+def way_of(arguments: argparse.Namespace) -> dict[str, Any]:
+    """The options of `add_access` as fields of `Looking`."""
+    return {
+        "kubeconfig": arguments.kubeconfig,
+        "context": arguments.context,
+        "cluster": arguments.cluster,
+        "user": arguments.user,
+        "namespace": arguments.namespace,
+        "as_user": arguments.as_user,
+        "as_groups": tuple(arguments.as_group),
+        "as_uid": arguments.as_uid,
+    }
 
 
 def looking_of(arguments: argparse.Namespace) -> Looking:
@@ -79,11 +96,7 @@ def looking_of(arguments: argparse.Namespace) -> Looking:
         use_profile=not arguments.no_profile,
         use_baseline=not arguments.no_baseline,
         path=arguments.path,
-        kubeconfig=arguments.kubeconfig,
-        context=arguments.context,
-        namespace=arguments.namespace,
-        as_user=arguments.as_user,
-        as_groups=tuple(arguments.as_group),
+        **way_of(arguments),
         use_exec=not arguments.no_exec,
         debug_image=arguments.debug_image,
     )

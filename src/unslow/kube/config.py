@@ -20,6 +20,10 @@ from unslow.errors import BadInput, BadUsage, CannotLook
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
 
+EXEC_EXTENSION = "client.authentication.k8s.io/exec"
+"""The extension of a cluster that its login command is given."""
+
+
 class ExecVariable(msgspec.Struct, frozen=True):
     name: str
     value: str
@@ -72,7 +76,14 @@ class Access(msgspec.Struct, frozen=True, kw_only=True):
     """Read again when the server refuses it: tokens are rotated."""
     password: tuple[str, str] | None = None
     plugin: ExecPlugin | None = None
+    plugin_config: object = None
+    """What the kubeconfig's cluster says to the plugin."""
     impersonate: Impersonation = Impersonation()
+
+
+class _Extension(msgspec.Struct, frozen=True):
+    name: str = ""
+    extension: object = None
 
 
 class _Cluster(msgspec.Struct, frozen=True, rename="kebab"):
@@ -82,6 +93,7 @@ class _Cluster(msgspec.Struct, frozen=True, rename="kebab"):
     insecure_skip_tls_verify: bool = False
     tls_server_name: str = ""
     proxy_url: str = ""
+    extensions: tuple[_Extension, ...] | None = None
 
 
 class _User(msgspec.Struct, frozen=True, rename="kebab"):
@@ -154,25 +166,36 @@ def load(
     namespace: str = "",
     as_user: str = "",
     as_groups: tuple[str, ...] = (),
+    *,
+    as_uid: str = "",
+    cluster: str = "",
+    user: str = "",
 ) -> Access:
     """The way to the API server, chosen as kubectl does: flag, `$KUBECONFIG`, `~/.kube/config`, else the pod's own.
 
-    Raises `CannotLook` when there is none, `BadInput` for a damaged file, `BadUsage` for an unknown context.
+    `cluster` and `user` replace those of the context. Raises `CannotLook` when there is no way, `BadInput` for a
+    damaged file, `BadUsage` for a name that is not in it.
     """
-    if as_groups and not as_user:
-        raise BadUsage("--as-group needs --as", "name the user too: --as USER --as-group GROUP")
+    if (as_groups or as_uid) and not as_user:
+        raise BadUsage("--as-group and --as-uid need --as", "name the user too: --as USER --as-group GROUP")
     paths = _paths(kubeconfig)
-    access = _of_files(_Merged(paths), paths, context) if paths else _of_service_account()
+    if not paths and (context or cluster or user):
+        raise BadUsage(
+            "--context, --cluster and --user choose from a kubeconfig, and there is none", "--kubeconfig FILE"
+        )
+    access = _of_files(_Merged(paths), paths, context, cluster, user) if paths else _of_service_account()
     if as_user:
-        access = msgspec.structs.replace(access, impersonate=Impersonation(user=as_user, groups=as_groups))
+        impersonate = Impersonation(user=as_user, groups=as_groups, uid=as_uid)
+        access = msgspec.structs.replace(access, impersonate=impersonate)
     if namespace:
         access = msgspec.structs.replace(access, namespace=namespace)
     return access
 
 
-def contexts(kubeconfig: Path | None = None) -> tuple[str, ...]:
-    """Names of the contexts, for shell completion."""
-    return tuple(_Merged(_paths(kubeconfig)).contexts)
+def names(kubeconfig: Path | None = None) -> dict[str, tuple[str, ...]]:
+    """Names of the contexts, clusters and users, by these words, for shell completion."""
+    merged = _Merged(_paths(kubeconfig))
+    return {"context": tuple(merged.contexts), "cluster": tuple(merged.clusters), "user": tuple(merged.users)}
 
 
 def _paths(kubeconfig: Path | None) -> list[Path]:
@@ -200,13 +223,19 @@ def _read(path: Path) -> _File:
         raise BadInput(f"kubeconfig {path} cannot be read ({where})", "`kubectl config view` shows the fault") from None
 
 
-def _of_files(merged: _Merged, paths: list[Path], wanted: str) -> Access:
+def _of_files(merged: _Merged, paths: list[Path], wanted: str, cluster_name: str, user_name: str) -> Access:
+    for kind, one, known in (("cluster", cluster_name, merged.clusters), ("user", user_name, merged.users)):
+        if one and one not in known:
+            raise BadUsage(f"no {kind} {one!r} in {_names(paths)}", f"there are: {', '.join(known) or 'none'}")
     name = wanted or merged.current
-    if not name:
+    if not name and not cluster_name:
         raise BadUsage(f"{_names(paths)} has no current context", f"name one: --context {_any(merged.contexts)}")
-    context = merged.contexts.get(name)
+    context = merged.contexts.get(name) if name else _Context()
     if context is None:
         raise BadUsage(f"no context {name!r} in {_names(paths)}", f"there are: {', '.join(merged.contexts) or 'none'}")
+    context = _Context(
+        cluster=cluster_name or context.cluster, user=user_name or context.user, namespace=context.namespace
+    )
     if context.cluster not in merged.clusters:
         raise BadInput(f"context {name!r} names the cluster {context.cluster!r}, which is not in {_names(paths)}")
     if context.user and context.user not in merged.users:
@@ -231,6 +260,7 @@ def _of_files(merged: _Merged, paths: list[Path], wanted: str) -> Access:
         token_file=folder / user.token_file if user.token_file else None,
         password=(user.username, user.password) if user.username else None,
         plugin=_plugin(user, folder),
+        plugin_config=next((one.extension for one in cluster.extensions or () if one.name == EXEC_EXTENSION), None),
         impersonate=Impersonation(
             user=user.as_,
             groups=user.as_groups or (),

@@ -56,7 +56,7 @@ class Plugin:
         plugin = self._plugin
         info: dict[str, object] = {"interactive": False}
         if plugin.provide_cluster_info:
-            info["cluster"] = {"server": self._access.server}
+            info["cluster"] = _cluster_info(self._access)
         question = {"kind": "ExecCredential", "apiVersion": plugin.api_version, "spec": info}
         environment = {**os.environ, **{variable.name: variable.value for variable in plugin.env or ()}}
         environment["KUBERNETES_EXEC_INFO"] = msgspec.json.encode(question).decode()
@@ -82,6 +82,19 @@ class Plugin:
             return msgspec.json.decode(ran.stdout, type=_Credential).status
         except msgspec.DecodeError:
             raise CannotLook(f"the login command {plugin.command!r} printed no ExecCredential") from None
+
+
+def _cluster_info(access: Access) -> dict[str, object]:
+    """What `provideClusterInfo` promises the command; absent where the kubeconfig says nothing."""
+    info: dict[str, object] = {
+        "server": access.server,
+        "tls-server-name": access.server_name,
+        "insecure-skip-tls-verify": access.insecure,
+        "certificate-authority-data": b64encode(access.authority or b"").decode(),
+        "proxy-url": access.proxy,
+        "config": access.plugin_config,
+    }
+    return {key: value for key, value in info.items() if value}
 
 
 def _ended(status: _Status) -> bool:

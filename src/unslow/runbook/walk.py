@@ -18,7 +18,6 @@ from unslow.diagnose import diagnose
 from unslow.errors import BadUsage, CannotLook, Unavailable
 from unslow.evidence import Evidence
 from unslow.kube.client import Client
-from unslow.kube.config import load
 from unslow.redaction import redact_evidence
 from unslow.runbook import CHANGING, STEPS
 from unslow.runbook.keeper import Keeper
@@ -42,7 +41,7 @@ def walk(
         raise BadUsage(f"--allow does not know {', '.join(sorted(unknown))}", f"it takes: {', '.join(CHANGING)}")
     started_s, begun = time.time(), time.monotonic()
     evidence = _evidence(looking, progress)
-    access = load(looking.kubeconfig, looking.context, looking.namespace, looking.as_user, looking.as_groups)
+    access = collect_cluster.access_of(looking)
     deadline = time.monotonic() + STEPS_S + options.capture_s + options.trace_s + options.load_s
     with Client(access, deadline=deadline) as client, ThreadPoolExecutor(4) as pool, Keeper(client) as keeper:
         kind, namespace, name = _workload(evidence, client, looking.target, access.namespace, pool)
