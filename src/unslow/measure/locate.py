@@ -28,7 +28,7 @@ from unslow.measure.locate_readings import (
     reference,
     silence,
 )
-from unslow.measure.locate_verdict import UNUSUAL, unusual
+from unslow.measure.locate_verdict import UNUSUAL, unusual, waits_unseen
 
 SUFFERING = 0.5
 """The steps with at least half the target's largest excess are the incident."""
@@ -62,6 +62,9 @@ class Ranking(msgspec.Struct, frozen=True, kw_only=True):
     chance: float | None
     """How often fault-free times look like this, 0..1; None: no normal times to compare with."""
 
+    between: bool = False
+    """The first waits for a callee whose own series do not show it: which of the two it is cannot be told."""
+
     @property
     def fault(self) -> bool:
         """False: nothing unusual happened here."""
@@ -76,10 +79,12 @@ def locate(
     before: int = 1,
     *,
     failures: bool = False,
+    outgoing: tuple[Mapping[str, Node], Mapping[str, Node]] = ({}, {}),
 ) -> Ranking:
     """Rank the nodes of `incident` (its first `before` steps are before the alert); see the module.
 
     `failures`: the cost of the nodes is the share of failed requests, not seconds.
+    `outgoing`: incident and normal seconds per call that a node makes, as it sees them; where they are measured.
     """
     well = range(before)
     felt, suffered = _felt(incident[target], normal.get(target), before, failures) if target in incident else (None, [])
@@ -92,7 +97,8 @@ def locate(
     ]
     usual_traffic = median(known(normal[target].requests) or [0.0]) if target in normal else 0.0
     served = sum(w * (incident[target].requests[step] or 0.0) for step, w in enumerate(weights))
-    growth = served / sum(weights) / usual_traffic if usual_traffic else 1.0
+    # Less than one request a step says nothing of growth.
+    growth = served / sum(weights) / usual_traffic if usual_traffic >= 1 else 1.0
     readings: dict[str, Reading] = {target: read_target(incident[target], felt, weights)}
     failed: dict[str, float] = {}
     for name, node in incident.items():
@@ -128,8 +134,15 @@ def locate(
         ),
         key=lambda one: (-one.own, -readings[one.node].excess, one.node),
     )
+    first = suspects[0]
+    waits, usually = (nodes.get(first.node) for nodes in outgoing)
+    per_request = served / readings[first.node].traffic if readings[first.node].traffic else 0.0
+    between = waits is not None and waits_unseen(
+        first.own * per_request, (first.total - first.own) * per_request, waits, usually, weights, before
+    )
     return Ranking(
         suspects=tuple(suspects),
+        between=between,
         excess=excess,
         sigmas=_sigmas(incident[target], felt, normal.get(target)),
         chance=unusual(target, suspects[0].node, incident, normal, before),

@@ -7,7 +7,6 @@ stands out is not. So the two chances are taken together.
 from __future__ import annotations
 
 import math
-
 from collections.abc import Mapping, Sequence
 
 from unslow.measure.locate_readings import Node, known, reference
@@ -18,6 +17,8 @@ LEAST_WINDOWS = 40
 """Of fewer normal windows none can be said to be so rare."""
 PICKED = 1.8
 """The suspect is picked because it stands out: by as much fault-free windows of random systems look rarer than they are."""
+ALIKE = 0.5
+"""A wait of at least half the node's own excess is that excess: a request may make several calls, or none."""
 WORST = 2
 """A fault lasts; a single outlier is half as bad as one that stays for a second step."""
 
@@ -51,3 +52,19 @@ def unusual(
         return None
     seen = chance(incident[suspect], normal.get(suspect), before)
     return min(1.0, PICKED * math.sqrt(felt * (felt if seen is None else seen)))
+
+
+def waits_unseen(
+    own: float, passed_on: float, outgoing: Node, usual: Node | None, weights: Sequence[float], before: int
+) -> bool:
+    """Whether the calls that a node makes got slower by what its callees' own series do not show.
+
+    `own` and `passed_on` (explained by its callees) are seconds of one of its requests. The delay is then between
+    the node and a callee, and neither's.
+    """
+    level = reference(outgoing, usual, range(before)).level
+    ill = [(weight, cost) for weight, cost in zip(weights, outgoing.cost, strict=True) if weight and cost is not None]
+    if level is None or not ill or own <= 0:
+        return False
+    rise = sum(weight * (cost - level) for weight, cost in ill) / sum(weight for weight, _ in ill)
+    return rise - passed_on >= ALIKE * own
