@@ -10,21 +10,25 @@ import math
 from collections.abc import Mapping, Sequence
 from statistics import median
 
-from unslow.measure.locate_verdict import UNUSUAL
+from unslow.measure.locate_verdict import UNUSUAL, badness
 
 Use = Mapping[str, Sequence[float]]
 
 
 def outlying(incident: Use, normal: Use) -> dict[str, float]:
-    """Node -> its largest rise over the largest rise of normal times, those beyond chance only, greatest first."""
+    """Node -> its rise over the largest rise of normal times, those beyond chance only, greatest first.
+
+    A rise is that of the two worst steps of a window together; both hold the values of equal steps in order.
+    """
     rises: dict[str, float] = {}
     expected = 0.0
     for name, values in incident.items():
         usual = normal.get(name, ())
+        windows = [usual[at : at + len(values)] for at in range(len(usual) - len(values) + 1)]
         middle = median(usual) if usual else 0.0
-        record = max(usual, default=0.0) - middle
+        record = max((badness(window, middle) for window in windows), default=0.0)
         if values and record > 0:
-            rises[name] = (max(values) - middle) / record
+            rises[name] = badness(values, middle) / record
             expected += len(values) / len(usual)
     least = max(1.0, math.sqrt(expected / UNUSUAL))
     return {name: rises[name] for name in sorted(rises, key=lambda name: (-rises[name], name)) if rises[name] > least}
