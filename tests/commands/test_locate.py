@@ -68,6 +68,31 @@ def test_what_cannot_be_looked_at_is_said_in_one_line(files, capsys, more, said)
     assert said in capsys.readouterr().err
 
 
+def test_without_a_graph_the_series_are_ranked_as_symptoms(files, capsys):
+    alone = ["locate", "--metrics", str(files / "ill.csv"), "--normal", str(files / "normal.csv")]
+    assert main(alone) == 1
+    assert "symptoms" in capsys.readouterr().out
+    assert main([*alone, "--json"]) == 1
+    found = json.loads(capsys.readouterr().out)["series"]
+    assert [(one["node"], one["metric"]) for one in found] == [("store", "latency"), ("front", "latency")]
+    assert found[0]["score"] > found[1]["score"] > 10
+
+
+def test_a_wait_for_a_callee_that_does_not_show_it_is_said(files, capsys):
+    rows = ["time,node,metric,statistic,value"]
+    normal = list(rows)
+    for steps, lines in ((5, rows), (100, normal)):
+        for step in range(steps):
+            noise, added = ((step * 7) % 5 - 2) / 1000, 0.05 if steps == 5 and step in (2, 3) else 0.0
+            for node, cost in (("front", 0.1 + noise + added), ("store", 0.02 + noise / 2)):
+                lines += [f"{step * 60},{node},requests,Sum,100", f"{step * 60},{node},latency,Average,{cost}"]
+            lines.append(f"{step * 60},front,outgoing,Average,{0.03 + noise / 2 + added}")
+    (files / "normal.csv").write_text("\n".join(normal))
+    (files / "waits.csv").write_text("\n".join(rows))
+    assert main(arguments(files, "waits.csv")) == 1
+    assert "front waits for a callee whose own series do not show it" in capsys.readouterr().out
+
+
 def test_one_file_alone_is_not_enough(files, capsys):
     assert main(["locate", "--metrics", str(files / "ill.csv")]) == 2
     assert main(["locate", "--spans", str(files / "ill.csv")]) == 2

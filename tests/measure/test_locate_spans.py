@@ -79,3 +79,15 @@ def test_a_reference_of_the_time_before_serves_operations_not_seen_in_normal_tim
     assert locate_spans([], slow, before=new)[0].service == "store"
     # The time before is ill already: the fault-free reference prevails.
     assert locate_spans(NORMAL, slow, before=slow)[0].service == "store"
+
+
+def test_a_clear_cause_is_stated_surely_and_an_unclear_one_is_not():
+    clear = [span for number in range(20, 60) for span in trace(number, store=50)]
+    sure = locate_spans(NORMAL, clear)
+    assert sure[0].confidence >= 0.9
+    # Two services that take turns: which of them is the cause is chance.
+    turns = [span for number in range(20, 60) for span in trace(number, **{("left", "right")[number % 2]: 50})]
+    unsure = locate_spans(NORMAL, turns)
+    assert unsure[0].confidence < 0.8
+    assert abs(sum(one.confidence for one in unsure) - 1) < 1e-9
+    assert unsure == locate_spans(NORMAL, turns)

@@ -69,7 +69,8 @@ def read_calls(path: Path) -> dict[str, list[str]]:
 
 
 def nodes_of(series: NodeSeries, metric: str) -> dict[str, Node]:
-    """The nodes that have requests and a cost per request: mean seconds (`latency`), else the share of failures.
+    """The nodes that have requests and a cost per request: mean seconds (`latency`, `outgoing`: of the calls that the
+    node makes), else the share of failures.
 
     Failures are read from `availability` (percent) or, where there is none, from `errors` (a count).
     """
@@ -85,8 +86,8 @@ def nodes_of(series: NodeSeries, metric: str) -> dict[str, Node]:
 def _cost(
     series: NodeSeries, name: str, metric: str, requests: tuple[float | None, ...] | None
 ) -> tuple[float | None, ...] | None:
-    if metric == "latency":
-        return series.columns.get((name, "latency", "Average"))
+    if metric in {"latency", "outgoing"}:
+        return series.columns.get((name, metric, "Average"))
     available = series.columns.get((name, "availability", "Average"))
     if available is not None:
         return tuple(None if value is None else 1 - value / 100 for value in available)

@@ -35,21 +35,22 @@ def confidences(
     wins: dict[str, int] = {}
     reached = {name: readings[name] for name in graph.order if name in readings}
     others = {name: reading for name, reading in readings.items() if name not in reached}
-    chance = _normal()
+    chance = even_normal()
     for _ in range(DRAWS):
         drawn = {name: _drawn(reading, chance) for name, reading in reached.items()}
         drawn[target] = readings[target]
         first = _first(explain(target, graph, {**others, **drawn}, failed))
         wins[first] = wins.get(first, 0) + 1
     first = _first(explain(target, graph, readings, failed))
-    sure = _calibrated(wins.get(first, 0) / DRAWS / (1 + _unseen(first, graph, readings, idle)))
+    sure = calibrated(wins.get(first, 0) / DRAWS / (1 + _unseen(first, graph, readings, idle)), LEVEL, SLOPE)
     rest = sum(count for name, count in wins.items() if name != first)
     return {first: sure} | {name: (1 - sure) * count / rest for name, count in wins.items() if name != first}
 
 
-def _calibrated(share: float) -> float:
+def calibrated(share: float, level: float, slope: float) -> float:
+    """The logistic curve from a share of draws to a share of right answers, both 0..1."""
     inside = min(1 - CLIP, max(CLIP, share))
-    return 1 / (1 + math.exp(-LEVEL - SLOPE * math.log(inside / (1 - inside))))
+    return 1 / (1 + math.exp(-level - slope * math.log(inside / (1 - inside))))
 
 
 def _unseen(name: str, graph: Paths, readings: Mapping[str, Reading], idle: Container[str]) -> int:
@@ -72,7 +73,8 @@ def _first(explained: Explained) -> str:
     return min(explained.own, key=lambda name: (-explained.own[name], name))
 
 
-def _normal() -> Iterator[float]:
+def even_normal() -> Iterator[float]:
+    """Values of the standard normal distribution, evenly spread instead of random."""
     at = 0.0
     while True:
         at = (at + _GOLDEN) % 1.0

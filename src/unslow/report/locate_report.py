@@ -11,6 +11,13 @@ from unslow.measure.locate_spans import ServiceExcess
 from unslow.report.words import plain
 
 
+class SeriesScore(msgspec.Struct, frozen=True, kw_only=True):
+    node: str
+    metric: str
+    statistic: str
+    score: float
+
+
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """What `--json` prints."""
 
@@ -25,17 +32,25 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """From metrics, most to blame first."""
     services: tuple[ServiceExcess, ...]
     """From traces, most seconds first."""
+    between: bool = False
+    """The first node waits for a callee whose own series do not show it: which of the two it is cannot be told."""
+    series: tuple[SeriesScore, ...] = ()
+    """Without a graph: what left its usual range most, in spreads of it. Symptoms, not causes."""
 
 
-def answer(ranking: Ranking | None, services: Sequence[ServiceExcess], metric: str) -> Answer:
+def answer(
+    ranking: Ranking | None, services: Sequence[ServiceExcess], metric: str, series: Sequence[SeriesScore] = ()
+) -> Answer:
     slower = any(one.excess_s > 0 for one in services)
     return Answer(
-        fault=ranking.fault if ranking else slower,
+        fault=ranking.fault if ranking else slower or bool(series),
         metric=metric,
         chance=ranking.chance if ranking else None,
         excess=ranking.excess if ranking else 0.0,
         nodes=ranking.suspects if ranking else (),
         services=tuple(services),
+        between=ranking is not None and ranking.between,
+        series=tuple(series),
     )
 
 
@@ -54,15 +69,23 @@ def render(found: Answer, top: int) -> str:
             if one.own > 0
         ]
     if found.services:
-        lines += ["", f"{'service (traces)':50} {'seconds more':>12}  {'own':>9} {'network':>9}"]
+        lines += ["", f"{'service (traces)':50} {'seconds more':>12}  {'own':>9} {'network':>9} {'sure':>6}"]
         lines += [
-            f"{plain(one.service)[:50]:50} {one.excess_s:12.3f}  {one.own_s:9.3f} {one.network_s:9.3f}"
+            f"{plain(one.service)[:50]:50} {one.excess_s:12.3f}  {one.own_s:9.3f} {one.network_s:9.3f} {one.confidence:6.0%}"
             for one in found.services[:top]
+        ]
+    if found.series:
+        lines += ["", f"{'node':50} {'metric':>24} {'spreads':>10}"]
+        lines += [
+            f"{plain(one.node)[:50]:50} {plain(f'{one.metric} {one.statistic}')[:24]:>24} {one.score:10.1f}"
+            for one in found.series[:top]
         ]
     return "\n".join(lines) + "\n"
 
 
 def _verdict(found: Answer) -> str:
+    if found.series:
+        return "Nobody said who calls whom: these left their usual range most. They are symptoms; a caller may stand first."
     if not found.nodes:
         return "Services by the seconds that their spans took beyond their usual." if found.fault else "No fault here."
     if not found.fault:
@@ -73,7 +96,13 @@ def _verdict(found: Answer) -> str:
         if found.chance is None
         else f"{found.chance:.1%} of fault-free windows look like this"
     )
-    return f"The target has {_amount(found.excess, found.metric)} more per request; {compared}."
+    unseen = (
+        f" {plain(found.nodes[0].node)} waits for a callee whose own series do not show it: which of the two it is"
+        " cannot be told from this."
+        if found.between
+        else ""
+    )
+    return f"The target has {_amount(found.excess, found.metric)} more per request; {compared}.{unseen}"
 
 
 def _amount(value: float, metric: str) -> str:
