@@ -21,6 +21,8 @@ class Looking(msgspec.Struct, frozen=True, kw_only=True):
     spans: Path | None = None
     otlp_port: int | None = None
     prometheus: str | None = None
+    prometheus_config: Path | None = None
+    prometheus_headers: Mapping[str, str] = {}
     series: Path | None = None
     headers: Mapping[str, str] = {}
     rate_per_s: float | None = None

@@ -16,12 +16,14 @@ INF = math.inf
 class Store:
     name = "http://store"
 
-    def __init__(self, buckets: dict[str, str], total: str = "30") -> None:
-        self.buckets, self.total = buckets, total
+    def __init__(self, buckets: dict[str, str], total: str = "30", counts: bool = False) -> None:
+        self.buckets, self.total, self.counts = buckets, total, counts
 
     def instant(self, query: str, at_s: float) -> list[Result]:
         if "_bucket" in query:
             return [Result(metric={"le": le, "job": "a"}, value=(0.0, n)) for le, n in self.buckets.items()]
+        if "_count" in query and not self.counts:
+            return []
         return [Result(metric={"job": "a"}, value=(0.0, self.total))]
 
 
@@ -49,3 +51,8 @@ def test_nothing_completed_no_top_bucket_no_number_no_data():
             assess(Store(buckets), "x_seconds", "job", 0)
     with pytest.raises(BadInput):
         assess(Store({}), "x{}", "job", 0)
+
+
+def test_mean_and_rate_remain_without_buckets():
+    (one,) = assess(Store({}, counts=True), "x_seconds", "job", 0)
+    assert (one.mean, one.per_s, one.quantiles) == (1.0, 30.0, (None, None, None))

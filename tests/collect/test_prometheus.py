@@ -20,6 +20,7 @@ import pytest
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 
 from unslow.collect import prometheus_api, promql
+from unslow.collect.prom_login import Login
 from unslow.collect.prometheus import choose, series
 from unslow.errors import BadUsage, Unavailable
 from unslow.evidence.window import Window
@@ -141,7 +142,7 @@ def test_warnings_partial_answers_and_counters_that_go_back_are_told():
 def test_credentials_are_sent_not_shown_and_own_headers_win():
     with Scripted(healthy) as server:
         url = server.url.replace("//", "//joe:s%40cret@")
-        found = series(url, WINDOW, headers={"X-Scope-OrgID": "team", "User-Agent": "mine"})
+        found = series(url, WINDOW, login=Login(headers={"X-Scope-OrgID": "team", "User-Agent": "mine"}))
     expected = "Basic " + base64.b64encode(b"joe:s@cret").decode()
     assert {one["Authorization"] for one in server.headers} == {expected}
     assert {one["X-Scope-OrgID"] for one in server.headers} == {"team"}

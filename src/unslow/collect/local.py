@@ -17,7 +17,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
 
-from unslow.collect import deploys, discovery, prometheus, servers
+from unslow.collect import deploys, discovery, prom_login, prometheus, servers
 from unslow.collect.attempts import Attempts
 from unslow.collect.cpu import CpuReader
 from unslow.collect.discovery import Found
@@ -43,6 +43,7 @@ from unslow.collect.threads import ThreadReader, main_thread_serves
 from unslow.errors import CannotLook, Unavailable
 from unslow.evidence import Evidence
 from unslow.evidence.profile import Profile
+from unslow.evidence.series import Series
 from unslow.evidence.servers import Server
 from unslow.evidence.sockets import Sockets
 from unslow.evidence.spans import Spans
@@ -295,10 +296,15 @@ class _Look:
             self._fill("series", "page", partial(read_series, looking.series))
         elif looking.prometheus:
             past = Window(start_s=window.end_s - LOOK_BACK_S, end_s=window.end_s)
-            ask = partial(prometheus.series, looking.prometheus, past, service=found.service, path=found.path)
+            ask = partial(_asked, looking, past, found)
             self._fill("series", "page", ask, doing="asking Prometheus for the time before")
         if looking.spans:
             self._fill("spans", "trace", partial(_summed_spans, looking.spans, found.path))
+
+
+def _asked(looking: Looking, past: Window, found: Found) -> Series:
+    login = prom_login.of(looking.prometheus_config, looking.prometheus_headers)
+    return prometheus.series(looking.prometheus or "", past, service=found.service, path=found.path, login=login)
 
 
 def _shared_table(closing: ExitStack) -> TcpTable | None:

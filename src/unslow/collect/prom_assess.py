@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
 
-from unslow.collect import promql
-from unslow.collect.prometheus_api import Api, number
+from unslow.collect import prom_native, promql
+from unslow.collect.prometheus_api import Api, Result, number
 from unslow.errors import BadInput, Unavailable
 
 QUANTILES = (0.5, 0.95, 0.99)
@@ -28,38 +28,91 @@ class Assessed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def assess(
-    api: Api, metric: str, label: str, at_s: float, *, over_s: float = 300.0, equal: Mapping[str, str] | None = None
+    api: Api,
+    metric: str,
+    label: str,
+    at_s: float,
+    *,
+    over_s: float = 300.0,
+    equal: Mapping[str, str] | None = None,
+    native: bool = False,
 ) -> tuple[Assessed, ...]:
-    """The classic histogram `metric` (without suffix) by `label` at one instant, slowest mean first.
+    """The histogram `metric` (without suffix) by `label` at one instant, slowest mean first.
 
-    Unavailable when the server gives no answer, or has no bucket of that metric.
+    Without buckets mean and rate remain. Unavailable when the server gives no answer, or holds nothing of the metric.
     """
     window = promql.duration(over_s)
-    buckets, sums = (promql.selector(f"{metric}_{part}", equal) for part in ("bucket", "sum"))
     by = promql.selector(label)  # a label's name has the shape of a metric's
+    found = (_native if native else _classic)(api, metric, by, window, at_s, equal)
+    if not found:
+        raise Unavailable(
+            f"two samples of {metric} in {window} at {api.name}",
+            "export a histogram, or ask for a longer window",
+        )
+    return tuple(sorted(found, key=lambda one: (-(one.mean or 0.0), one.group)))
+
+
+def _classic(
+    api: Api, metric: str, by: str, window: str, at_s: float, equal: Mapping[str, str] | None
+) -> list[Assessed]:
+    buckets, sums, counts = (promql.selector(f"{metric}_{part}", equal) for part in ("bucket", "sum", "count"))
     queries = (f"sum by (le, {by}) (rate({buckets}[{window}]))", f"sum by ({by}) (rate({sums}[{window}]))")
-    with ThreadPoolExecutor(len(queries)) as pool:
-        counted, timed = pool.map(lambda query: api.instant(query, at_s), queries)
+    counted, timed = _answered(api, queries, at_s)
     edges: dict[str, list[tuple[float, float]]] = {}
-    totals: dict[str, float] = {}
     try:
         for one in counted:
             value = number(one.value[1]) if one.value else None
             if value is not None and "le" in one.metric:
-                edges.setdefault(one.metric.get(label, ""), []).append((float(one.metric["le"]), value))
-        for one in timed:
-            value = number(one.value[1]) if one.value else None
-            if value is not None:
-                totals[one.metric.get(label, "")] = value
+                edges.setdefault(one.metric.get(by, ""), []).append((float(one.metric["le"]), value))
     except (ValueError, BadInput) as error:
         raise Unavailable(f"Prometheus at {api.name}: an edge or a value is no number", "check the exporter") from error
-    if not edges:
-        raise Unavailable(
-            f"buckets of {metric} with two samples in {window} at {api.name}",
-            "export a histogram, or ask for a longer window",
+    totals = _by(api, timed, by)
+    if edges:
+        return [_one(group, made, totals.get(group)) for group, made in edges.items()]
+    rates = _by(api, api.instant(f"sum by ({by}) (rate({counts}[{window}]))", at_s), by)
+    return [_without_quantiles(group, per_s, totals.get(group)) for group, per_s in rates.items()]
+
+
+def _native(
+    api: Api, metric: str, by: str, window: str, at_s: float, equal: Mapping[str, str] | None
+) -> list[Assessed]:
+    """The server's own functions: how it interpolates within a bucket differs between its versions."""
+    pooled = prom_native.pooled(promql.selector(metric, equal), window, by)
+    queries = (
+        f"histogram_count({pooled})",
+        f"histogram_sum({pooled})",
+        *(f"histogram_quantile({q}, {pooled})" for q in QUANTILES),
+    )
+    rates, totals, *quantiles = (_by(api, answer, by) for answer in _answered(api, queries, at_s))
+    return [
+        msgspec.structs.replace(
+            _without_quantiles(group, per_s, totals.get(group)), quantiles=tuple(one.get(group) for one in quantiles)
         )
-    found = [_one(group, made, totals.get(group)) for group, made in edges.items()]
-    return tuple(sorted(found, key=lambda one: (-(one.mean or 0.0), one.group)))
+        for group, per_s in rates.items()
+    ]
+
+
+def _answered(api: Api, queries: Sequence[str], at_s: float) -> list[Sequence[Result]]:
+    with ThreadPoolExecutor(len(queries)) as pool:
+        return list(pool.map(lambda query: api.instant(query, at_s), queries))
+
+
+def _by(api: Api, answer: Sequence[Result], label: str) -> dict[str, float]:
+    """Values by group, without those that are none (0/0: nothing was asked)."""
+    found: dict[str, float] = {}
+    for one in answer:
+        try:
+            value = number(one.value[1]) if one.value else None
+        except BadInput as error:
+            raise Unavailable(f"Prometheus at {api.name}: a value is no number", "check the exporter") from error
+        if value is not None:
+            found[one.metric.get(label, "")] = value
+    return found
+
+
+def _without_quantiles(group: str, per_s: float, total: float | None) -> Assessed:
+    mean = total / per_s if total is not None and per_s > 0 else None
+    return Assessed(group=group, mean=mean, quantiles=(None,) * len(QUANTILES), per_s=per_s)
 
 
 def _one(group: str, made: Sequence[tuple[float, float]], total: float | None) -> Assessed:

@@ -10,7 +10,8 @@ from statistics import median
 
 import msgspec
 
-from unslow.collect import promql
+from unslow.collect import prom_native, promql
+from unslow.collect.prom_login import Login
 from unslow.collect.prometheus_api import Api, number
 from unslow.errors import BadInput, Unavailable
 from unslow.evidence.series import Point, Series
@@ -25,6 +26,7 @@ RESETS_PER_SCRAPE = 0.05
 """Counters go backwards at restarts, not at one scrape in twenty: then several processes answer in turn."""
 
 _CANDIDATES = '{__name__=~".*(duration|latency|response_time|requests_seconds|request_time).*_count"}'
+_NATIVE = '{__name__=~".*(duration|latency|response_time|request_time)(_[a-z]+)?",quantile="",le=""}'
 _SERVING = re.compile(r"http|request|rpc|response")
 _NOT_SERVING = re.compile(
     r"client|outgoing|upstream|(^|_)(db|sql|redis|gc|scrape|rule|notification|kubelet|etcd|workqueue|tsdb)(_|$)"
@@ -44,13 +46,32 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     metric: str
     equal: dict[str, str] = {}
     without: dict[str, str] = {}
+    native: bool = False
+    """One series holds everything, without suffixes."""
 
     @property
     def unit_s(self) -> float:
         return next((unit for word, unit in _UNITS if word in self.metric + "_"), 1.0)
 
     def part(self, suffix: str) -> str:
-        return promql.selector(f"{self.metric}_{suffix}", self.equal, self.without)
+        name = self.metric if self.native else f"{self.metric}_{suffix}"
+        return promql.selector(name, self.equal, self.without)
+
+    def mean(self, over: str) -> str:
+        if self.native:
+            pooled = prom_native.pooled(self.part(""), over)
+            return f"histogram_sum({pooled}) / histogram_count({pooled})"
+        return promql.pooled_mean(self.part("sum"), self.part("count"), over)
+
+    def quantile(self, q: float, over: str) -> str:
+        if self.native:
+            return f"histogram_quantile({q}, {prom_native.pooled(self.part(''), over)})"
+        return promql.pooled_quantile(q, self.part("bucket"), over)
+
+    def rate(self, over: str) -> str:
+        if self.native:
+            return f"histogram_count({prom_native.pooled(self.part(''), over)})"
+        return promql.pooled_rate(self.part("count"), over)
 
 
 def series(
@@ -60,24 +81,24 @@ def series(
     service: str = "",
     path: str = "",
     metric: str = "",
-    headers: Mapping[str, str] | None = None,
+    login: Login = Login(),  # noqa: B008 - it is frozen
 ) -> Series:
     """Latency of `service` (all of the server's, when empty) on `path` over the window, in seconds.
 
     `metric` overrides the search. Raises Unavailable, telling apart no connection, no access, a time-out,
     a refused query, and nothing found; BadUsage for an address that is none.
     """
-    api = Api(base_url, headers)
+    api = Api(base_url, login)
     source = _find(api, window, service, path, metric)
     scrape_s = _scrape_interval_s(api, source, window)
     step_s = max(scrape_s, float(ceil(window.seconds / MAX_POINTS)))
     over = promql.duration(max(SCRAPES_PER_RATE * scrape_s, step_s))
-    mean = promql.pooled_mean(source.part("sum"), source.part("count"), over)
+    mean = source.mean(over)
     # A point speaks of the rate window before it.
     grid = [window.start_s + step_s * at for at in range(int(window.seconds / step_s) + 1)]
     means = _column(api, mean, grid, step_s)
-    p99s = _column(api, promql.pooled_quantile(0.99, source.part("bucket"), over), grid, step_s)
-    rates = _column(api, promql.pooled_rate(source.part("count"), over), grid, step_s)
+    p99s = _column(api, source.quantile(0.99, over), grid, step_s)
+    rates = _column(api, source.rate(over), grid, step_s)
     points = tuple(
         Point(
             at_s=at,
@@ -119,9 +140,9 @@ def _scrape_interval_s(api: Api, source: Source, window: Window) -> float:
     if not fullest:
         return DEFAULT_SCRAPE_S
     labels = {name: value for name, value in fullest[0].metric.items() if promql.is_label(name)}
-    one = promql.selector(f"{source.metric}_count", labels)
+    one = msgspec.structs.replace(source, equal=labels, without={}).part("count")
     samples = api.instant(f"{one}[{promql.duration(RAW_LOOK_S)}]", window.end_s)
-    times = [at for at, _ in samples[0].values] if samples else []
+    times = [at for at, _ in samples[0].histograms or samples[0].values] if samples else []
     if len(times) < 2:
         return DEFAULT_SCRAPE_S
     return float(max(1, round(median(after - before for before, after in pairwise(times)))))
@@ -149,12 +170,17 @@ def _find(api: Api, window: Window, service: str, path: str, metric: str) -> Sou
     answered = [one.metric for one in api.instant(query, window.end_s)]
     found = [one for one in answered if promql.is_metric(one.get("__name__", ""))]
     serving = [one for one in found if metric or _serves(one["__name__"])]
+    native = not serving
+    if native:
+        among = promql.selector(name) if name else _NATIVE
+        known = prom_native.named(api, among, ("__name__", *_SERVICE_LABELS, *_ROUTE_LABELS), window.end_s)
+        serving = [one for one in known if metric or _serves(one["__name__"])]
     if not serving:
         raise Unavailable(
             f"a request duration metric ({metric or '*_duration_seconds'}) at {api.name}",
             "export a histogram of request durations, or name the metric yourself",
         )
-    return choose(serving, service, path, api.name)
+    return msgspec.structs.replace(choose(serving, service, path, api.name), native=native)
 
 
 def _serves(name: str) -> bool:

@@ -1,4 +1,4 @@
-"""The Prometheus HTTP API (Thanos and Mimir too): one GET for each question, bounded in time and size."""
+"""The Prometheus HTTP API (Thanos, Mimir and VictoriaMetrics too): one GET for each question, bounded in time and size."""
 
 from __future__ import annotations
 
@@ -17,8 +17,10 @@ from urllib.parse import SplitResult, quote, unquote, urlencode, urlsplit
 
 import msgspec
 
-from unslow.collect import prom_sigv4
+from unslow.collect import prom_irsa, prom_sigv4
+from unslow.collect.prom_login import Login
 from unslow.errors import BadInput, BadUsage, Unavailable
+from unslow.kube.connection import Connections
 
 DEADLINE_S = 10.0
 """For one question."""
@@ -34,6 +36,8 @@ class Result(msgspec.Struct):
     metric: dict[str, str] = {}
     value: tuple[float, str] | None = None
     values: list[tuple[float, str]] = []
+    histograms: list[tuple[float, msgspec.Raw]] = []
+    """Of a native histogram; what is in it is left to the server's functions."""
 
 
 class Data(msgspec.Struct, rename="camel"):
@@ -62,15 +66,23 @@ _decode_answer = msgspec.json.Decoder(Answer).decode
 class Api:
     """A server and how to speak to it. Redirects are not followed: they would carry credentials elsewhere."""
 
-    def __init__(self, base_url: str, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(self, base_url: str, login: Login = Login()) -> None:  # noqa: B008 - it is frozen
         self._url = _split(base_url)
+        self._login = login
         self._headers = {"Accept": "application/json", "Accept-Encoding": "identity", "User-Agent": "unslow"}
         if self._url.username is not None:
             secret = f"{unquote(self._url.username)}:{unquote(self._url.password or '')}"
             self._headers["Authorization"] = "Basic " + base64.b64encode(secret.encode()).decode()
-        self._headers.update(headers or {})  # the user's own always win
         self.warnings: list[str] = []
         self._until = time.monotonic() + TOTAL_S
+        secure = self._url.scheme == "https"
+        self._connections = Connections(
+            base_url,
+            (login.tls or ssl.create_default_context()) if secure else None,
+            name=login.server_name,
+            proxy=login.proxy,
+            keep=0,
+        )
 
     @property
     def name(self) -> str:
@@ -194,20 +206,21 @@ class Api:
             connection.close()
 
     def _signed(self, path: str) -> dict[str, str]:
-        """The headers; for Amazon Managed Prometheus signed with the environment's keys, unless the user signs."""
-        region = prom_sigv4.region(self._url.hostname or "")
-        keys = prom_sigv4.from_environment() if region else None
-        if keys is None or any(name.lower() == "authorization" for name in self._headers):
-            return self._headers
+        """The headers; signed for Amazon Managed Prometheus, or where the login says so, unless the user signs."""
+        headers = {**self._headers, **self._login.all_headers()}  # the user's own always win
+        region = self._login.region or prom_sigv4.region(self._url.hostname or "")
+        if not region or any(name.lower() == "authorization" for name in headers):
+            return headers
+        keys = prom_irsa.keys(region, self._login.role)
+        if keys is None:
+            return headers
         host = self._url.netloc.rpartition("@")[2]
-        return {**self._headers, **prom_sigv4.signed(f"https://{host}{path}", keys, region, time.time())}
+        return {**headers, **prom_sigv4.signed(f"https://{host}{path}", keys, region, time.time())}
 
     def _connection(self, timeout_s: float) -> http.client.HTTPConnection:
-        host, port = self._url.hostname or "", self._url.port
-        if self._url.scheme == "https":
-            context = ssl.create_default_context()
-            return http.client.HTTPSConnection(host, port, timeout=timeout_s, context=context)
-        return http.client.HTTPConnection(host, port, timeout=timeout_s)
+        connection = self._connections.fresh()
+        connection.timeout = timeout_s
+        return connection
 
     def _body(self, answer: http.client.HTTPResponse) -> bytes:
         body = answer.read(MAX_BYTES + 1)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unslow.commands import EXIT_CAUSES, EXIT_HEALTHY, Commands, command, seconds
+from unslow.commands.sources import headers_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,6 +39,7 @@ def add(commands: Commands) -> None:
     added.add_argument(
         "--header", action="append", default=[], metavar="NAME:VALUE", help="sent to the server (repeat it)"
     )
+    added.add_argument("--http-config", type=Path, metavar="FILE", help="how to log in to the server, as for promtool")
     added.add_argument("--json", action="store_true", help="print one JSON document")
 
 
@@ -88,15 +90,10 @@ def _rules(arguments: argparse.Namespace) -> tuple[tuple[Rule, ...], Api | None]
     if (arguments.file is None) == (arguments.from_prometheus is None):
         raise BadUsage("give either a rule file or --from-prometheus URL", "as in unslow alerts lint rules.yaml")
     if arguments.from_prometheus is not None:
+        from unslow.collect import prom_login
         from unslow.collect.prometheus_api import Api
 
-        pairs = [one.partition(":") for one in arguments.header]
-        if any(
-            not name.strip() or not colon or not one.isprintable()
-            for (name, colon, _), one in zip(pairs, arguments.header, strict=True)
-        ):
-            raise BadUsage("--header is not NAME:VALUE", "as in --header X-Scope-OrgID:team")
-        api = Api(arguments.from_prometheus, {name.strip(): value.strip() for name, _, value in pairs})
+        api = Api(arguments.from_prometheus, prom_login.of(arguments.http_config, headers_of(arguments.header)))
         try:
             return rules.answered(api.rules()), api
         except Unavailable as error:

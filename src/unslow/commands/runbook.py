@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from unslow.commands import EXIT_CANNOT_LOOK, EXIT_CAUSES, EXIT_HEALTHY, Commands, command, progress, seconds
-from unslow.commands.sources import add_access, way_of
+from unslow.commands.sources import add_access, add_prometheus_login, headers_of, way_of
 
 
 def add(commands: Commands) -> None:
@@ -34,6 +35,9 @@ def add(commands: Commands) -> None:
     add_access(added)
     tools = added.add_argument_group("tools")
     tools.add_argument("--prometheus", default="", metavar="URL", help="instead of the one found in the cluster")
+    add_prometheus_login(tools)
+    tools.add_argument("--loki", default="", metavar="URL", help="logs; instead of the one found in the cluster")
+    tools.add_argument("--loki-config", type=Path, metavar="FILE", help="login, as --prometheus-config")
     tools.add_argument("--postgres", metavar="DSN", help="database login, instead of the application's own")
     tools.add_argument("--capture-time", type=seconds, default=10.0, metavar="TIME", help="default 10s")
     tools.add_argument("--trace-time", type=seconds, default=20.0, metavar="TIME", help="default 20s")
@@ -59,6 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     import msgspec
 
+    from unslow.collect import prom_login
     from unslow.runbook.page import lines
     from unslow.runbook.situation import PROBE_IMAGE, Options
     from unslow.runbook.step import Step
@@ -78,6 +83,9 @@ def run(arguments: argparse.Namespace) -> int:
         allow=frozenset(arguments.allow),
         use_exec=not arguments.no_exec,
         prometheus=arguments.prometheus,
+        prometheus_login=prom_login.of(arguments.prometheus_config, headers_of(arguments.prometheus_header)),
+        loki=arguments.loki,
+        loki_login=prom_login.of(arguments.loki_config, {}),
         probe_image=arguments.debug_image or os.environ.get("UNSLOW_PROBE_IMAGE", PROBE_IMAGE),
         load_image=arguments.load_image,
         load_rate=arguments.load_rate,

@@ -29,6 +29,7 @@ def add_sources(command: argparse.ArgumentParser) -> None:
         "--otlp", type=int, metavar="PORT", help="listen for OTLP/HTTP traces on this loopback port meanwhile"
     )
     sources.add_argument("--prometheus", metavar="URL", help="Prometheus server that knows the time before")
+    add_prometheus_login(sources)
     sources.add_argument("--series", type=Path, metavar="FILE", help="saved series: at,mean_s,p99_s,requests_per_s")
     sources.add_argument(
         "--header", action="append", default=[], metavar="'NAME: VALUE'", help="sent with every request to the target"
@@ -41,6 +42,18 @@ def add_sources(command: argparse.ArgumentParser) -> None:
     sources.add_argument("--no-database", action="store_true", help="do not log in to the database or the cache")
     sources.add_argument("--no-profile", action="store_true", help="do not sample the workers' stacks")
     sources.add_argument("--no-baseline", action="store_true", help="ignore a saved baseline")
+
+
+def add_prometheus_login(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--prometheus-header", action="append", default=[], metavar="'NAME: VALUE'", help="as X-Scope-OrgID (repeat it)"
+    )
+    group.add_argument(
+        "--prometheus-config",
+        type=Path,
+        metavar="FILE",
+        help="login, certificates, proxy, AWS signature: as promtool's --http.config.file",
+    )
 
 
 def add_access(command: argparse.ArgumentParser) -> None:
@@ -88,6 +101,8 @@ def looking_of(arguments: argparse.Namespace) -> Looking:
         spans=arguments.spans,
         otlp_port=arguments.otlp,
         prometheus=arguments.prometheus,
+        prometheus_config=arguments.prometheus_config,
+        prometheus_headers=headers_of(arguments.prometheus_header),
         series=arguments.series,
         headers=headers_of(arguments.header),
         rate_per_s=arguments.rate,
@@ -104,7 +119,7 @@ def looking_of(arguments: argparse.Namespace) -> Looking:
 
 def headers_of(lines: Sequence[str]) -> dict[str, str]:
     pairs = [line.partition(":") for line in lines]
-    for name, colon, _ in pairs:
-        if not colon or not name.strip():
+    for line, (name, colon, _) in zip(lines, pairs, strict=True):
+        if not colon or not name.strip() or not line.isprintable():
             raise BadUsage(f"{name!r} is no header", "write it as 'Name: value'")
     return {name.strip(): value.strip() for name, _, value in pairs}

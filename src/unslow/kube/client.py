@@ -65,8 +65,9 @@ class Client:
         self._lock = threading.Lock()
         plugin = Plugin(access.plugin, access) if access.plugin else None
         self.authorization = Authorization(access, plugin)
+        self.tls = _tls(access, plugin)
         self.connections = Connections(
-            access.server, _tls(access, plugin), name=access.server_name, proxy=access.proxy, keep=connections
+            access.server, self.tls, name=access.server_name, proxy=access.proxy, keep=connections
         )
 
     def __enter__(self) -> Client:

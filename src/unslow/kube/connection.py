@@ -250,6 +250,10 @@ class Connections:
                 return
         connection.close()
 
+    def fresh(self) -> http.client.HTTPConnection:
+        """One that nobody else will use; the caller closes it."""
+        return self._made()
+
     def opened(self, deadline: float) -> socket.socket:
         """A socket of one's own, for a protocol of one's own; the caller closes it."""
         connection = self._made()

@@ -2,36 +2,39 @@
 
 from __future__ import annotations
 
-import re
 import time
 from collections.abc import Mapping, Sequence
 
-from unslow.collect import promql
+from unslow.alerts import rules
+from unslow.alerts.lint import judge_all
+from unslow.alerts.rules import Rule
+from unslow.collect import prom_native, promql
+from unslow.collect.prom_assess import Assessed, assess
 from unslow.collect.prometheus import choose
-from unslow.collect.prometheus_api import Api, number
+from unslow.collect.prometheus_api import Api
 from unslow.errors import Unavailable
-from unslow.runbook.monitoring import Rule, alert_rules, reached
+from unslow.runbook.monitoring import reached
 from unslow.runbook.situation import Situation, table
 from unslow.runbook.step import Gap, Outcome
 
 TITLE = "Service latency metrics"
 SECTION = "Initial Assessment 3"
 ASKS = "How slow is it: mean, p50, p95, p99 and rate over five minutes, by service, route and pod?"
-OVER = "5m"
+OVER_S = 300.0
 LONGEST = 12
 """Rows of one table."""
 _SERVICE = ("service", "app", "job", "service_name", "destination_workload", "deployment", "container")
 _ROUTE = ("route", "handler", "http_route", "path", "url_rule", "endpoint", "uri")
 _CANDIDATES = '{__name__=~".*(http|request|rpc).*(duration|latency|seconds|milliseconds).*_count",namespace=%s}'
+_NATIVE = '{__name__=~".*(http|request|rpc).*(duration|latency|seconds|milliseconds)",namespace=%s,quantile="",le=""}'
 _IN_FLIGHT = '{__name__=~".*(in_flight|inflight|inprogress|in_progress|active_requests).*",namespace=%s}'
-_SUM_OF_RATE = re.compile(r"rate\(\s*\w*_sum\b")
 
 
 def commands(situation: Situation) -> tuple[str, ...]:
     matcher = f"namespace={promql.quoted(situation.namespace)}"
     mean = (
-        f"sum by (service) (rate(http_request_duration_seconds_sum{{{matcher}}}[{OVER}])) / "
-        f"sum by (service) (rate(http_request_duration_seconds_count{{{matcher}}}[{OVER}]))"
+        f"sum by (service) (rate(http_request_duration_seconds_sum{{{matcher}}}[5m])) / "
+        f"sum by (service) (rate(http_request_duration_seconds_count{{{matcher}}}[5m]))"
     )
     return (
         "kubectl port-forward -n NAMESPACE-OF-PROMETHEUS svc/prometheus 9090",
@@ -43,11 +46,10 @@ def run(situation: Situation) -> Outcome:
     situation.progress("asking Prometheus")
     gaps: list[Gap] = []
     try:
-        with reached(situation) as address:
-            api = Api(address)
+        with reached(situation) as api:
             result, means = _measured(api, situation)
             try:
-                means += [text for rule in alert_rules(address) for text in judged(rule)]
+                means += judged(rules.on_latency(rules.answered(api.rules())))
             except Unavailable as error:
                 gaps.append(Gap(error.missing, error.remedy))
             gaps += [Gap(f"all of the answer: Prometheus warns {text!r}", "ask again later") for text in api.warnings]
@@ -69,74 +71,59 @@ def own_requests(situation: Situation) -> tuple[str, ...]:
 
 def _measured(api: Api, situation: Situation) -> tuple[list[str], list[str]]:
     at_s = time.time()
-    labels = ",".join(("__name__", "namespace", "pod", *_SERVICE, *_ROUTE))
-    candidates = _CANDIDATES % promql.quoted(situation.namespace)
-    found = [one.metric for one in api.instant(f"count by ({labels}) ({candidates})", at_s)]
+    namespace = situation.namespace
+    labels = ("__name__", "namespace", "pod", *_SERVICE, *_ROUTE)
+    candidates = _CANDIDATES % promql.quoted(namespace)
+    found = [one.metric for one in api.instant(f"count by ({','.join(labels)}) ({candidates})", at_s)]
+    native = not found
+    if native:
+        found = prom_native.named(api, _NATIVE % promql.quoted(namespace), labels, at_s)
     if not found:
         raise Unavailable(
-            f"a histogram of request durations in namespace {situation.namespace} at {api.name}",
+            f"a histogram of request durations in namespace {namespace} at {api.name}",
             "export one from the application, or scrape the ingress or the mesh",
         )
     metric = choose(found, "", "", api.name).metric
     same = [one for one in found if one["__name__"] == f"{metric}_count"]
     unit = 1.0 if metric.endswith(("_milliseconds", "_ms")) else 1e3
-    lines: list[str] = [f"{metric}, over {OVER}, times in ms"]
+    lines: list[str] = [f"{metric}{' (native histogram)' if native else ''}, over {OVER_S / 60:.0f} min, times in ms"]
+    capped = False
     for title, names in (("SERVICE", _SERVICE), ("ROUTE", _ROUTE), ("POD", ("pod",))):
         label = _present(same, names)
         if label:
-            lines += _grouped(api, metric, situation.namespace, label, title, unit, at_s)
-    busy = api.instant(f"sum ({_IN_FLIGHT % promql.quoted(situation.namespace)})", at_s)
+            groups = assess(api, metric, label, at_s, over_s=OVER_S, equal={"namespace": namespace}, native=native)
+            capped = capped or any(one.capped for one in groups[:LONGEST])
+            lines += drawn(groups, title, unit)
+    busy = api.instant(f"sum ({_IN_FLIGHT % promql.quoted(namespace)})", at_s)
     lines += [f"in flight now: {busy[0].value[1]}" for _ in busy[:1] if busy[0].value]
-    blind = [] if busy else ["No gauge of requests in flight: a complete hang would show as silence, not as slowness."]
-    return lines, blind
+    means = [] if busy else ["No gauge of requests in flight: a complete hang would show as silence, not as slowness."]
+    if capped:
+        means.append(
+            "A p99 marked > lies beyond the last finite bucket: it may be any time longer. Add larger buckets."
+        )
+    return lines, means
 
 
 def _present(found: Sequence[Mapping[str, str]], names: Sequence[str]) -> str:
     return next((name for name in names if any(one.get(name) for one in found)), "")
 
 
-def _grouped(
-    api: Api, metric: str, namespace: str, label: str, title: str, unit: float, at_s: float
-) -> tuple[str, ...]:
-    """Slowest first. The quantiles come from buckets that were added up, never from an average of quantiles."""
-    sums, counts, buckets = (
-        promql.selector(f"{metric}_{part}", {"namespace": namespace}) for part in ("sum", "count", "bucket")
-    )
-    means = _by(
-        api, f"sum by ({label}) (rate({sums}[{OVER}])) / sum by ({label}) (rate({counts}[{OVER}]))", label, at_s
-    )
-    rates = _by(api, f"sum by ({label}) (rate({counts}[{OVER}]))", label, at_s)
-    quantiles = {
-        q: _by(api, f"histogram_quantile({q}, sum by (le, {label}) (rate({buckets}[{OVER}])))", label, at_s)
-        for q in (0.5, 0.95, 0.99)
-    }
-    head = (title, "MEAN", "P50", "P95", "P99", "PER SECOND")
+def drawn(groups: Sequence[Assessed], title: str, unit: float) -> tuple[str, ...]:
+    """Slowest first; `unit` makes milliseconds of the metric's own unit."""
     rows: list[tuple[str, ...]] = []
-    for name in sorted(means, key=lambda one: -means[one])[:LONGEST]:
-        times = [means[name], *(quantiles[q].get(name) for q in sorted(quantiles))]
-        rows.append(
-            (name, *("-" if one is None else f"{one * unit:.0f}" for one in times), f"{rates.get(name, 0):.2f}")
-        )
-    return table(head, rows)
+    for one in groups[:LONGEST]:
+        times = ["-" if time is None else f"{time * unit:.0f}" for time in (one.mean, *one.quantiles)]
+        if one.capped:
+            times[-1] = f">{times[-1]}"
+        rows.append((one.group, *times, f"{one.per_s:.2f}"))
+    return table((title, "MEAN", "P50", "P95", "P99", "PER SECOND"), rows)
 
 
-def _by(api: Api, query: str, label: str, at_s: float) -> dict[str, float]:
-    found: dict[str, float] = {}
-    for one in api.instant(query, at_s):
-        value = number(one.value[1]) if one.value else None
-        if value is not None and value == value:  # 0/0: nothing was asked
-            found[one.metric.get(label, "")] = value
-    return found
-
-
-def judged(rule: Rule) -> list[str]:
-    """What is wrong with an alert rule on latency, in one sentence each."""
+def judged(found: Sequence[Rule]) -> list[str]:
+    """What is wrong with the team's alert rules on latency: the gravest fault of each, and where to read the rest."""
     told = []
-    if _SUM_OF_RATE.search(rule.query) and "/" not in rule.query:
-        told.append(
-            f"Alert {rule.name!r} compares rate(..._sum) with a time: that is seconds of work per second, which grows "
-            "with traffic. Divide by rate(..._count)."
-        )
-    elif "rate(" in rule.query and "sum" not in rule.query.replace("_sum", ""):
-        told.append(f"Alert {rule.name!r} has no `sum by`: each pod, route and status is judged alone.")
+    for rule, faults in judge_all(found):
+        if faults:
+            more = f" And {len(faults) - 1} more: unslow alerts lint." if len(faults) > 1 else ""
+            told.append(f"Alert {rule.name!r}: {faults[0].says}. Remedy: {faults[0].remedy}.{more}")
     return told

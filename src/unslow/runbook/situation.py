@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+from unslow.collect.prom_login import Login
 from unslow.diagnosis import Diagnosis
 from unslow.evidence import Evidence
 from unslow.evidence.cluster import Cluster, Endpoint, Pod, Service
@@ -23,6 +24,10 @@ class Options:
     use_exec: bool = True
     prometheus: str = ""
     """Its address; empty: looked for in the cluster."""
+    prometheus_login: Login = field(default_factory=Login)
+    loki: str = ""
+    """As Prometheus'."""
+    loki_login: Login = field(default_factory=Login)
     probe_image: str = PROBE_IMAGE
     load_image: str = "fortio/fortio:latest"
     load_rate: float = 20.0
