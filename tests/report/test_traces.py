@@ -17,7 +17,7 @@ from tests.report.test_reports import PAYLOADS, SCHEMA
 from unslow.diagnose import diagnose
 from unslow.diagnosis import ServiceCall, ServiceMap, ServiceNode, TraceBar, TracedRequest
 from unslow.evidence.spans import Spans
-from unslow.report import document, html, service_map, waterfall_trace
+from unslow.report import document, html, service_map, waterfall_trace, words
 
 
 def traces(text: str = "") -> Spans:
@@ -140,3 +140,16 @@ def test_without_traces_nothing_is_drawn() -> None:
     assert "span by span" not in page
     alone = table([span(1, "a", None, "shop", "server", 0, 100)])
     assert "Which service" not in html.render(diagnose(samples.slow(spans=alone)))
+
+
+def test_the_services_are_ranked_in_words_by_what_each_adds() -> None:
+    nodes = (
+        ServiceNode(service="front", now_ms=21.0, before_ms=20.0, target=True),
+        ServiceNode(service="store", now_ms=55.0, before_ms=5.0),
+        ServiceNode(service="cache", now_ms=1.0, before_ms=30.0),
+    )
+    calls = (ServiceCall(caller="front", callee="store", calls=1.0, now_ms=12.0, before_ms=2.0),)
+    ranked = words.by_service(ServiceMap(traces=10, nodes=nodes, calls=calls))
+    assert [place for place, _ in ranked] == ["store", "front to store"]
+    assert ranked[0][1] == "+50.0 ms, 5.0 ms before"
+    assert words.by_service(None) == []

@@ -6,7 +6,18 @@ import re
 from collections.abc import Iterator
 
 from unslow.diagnosis import Diagnosis
-from unslow.report.words import explains_total, interval, ms, percent, plain, readable, signed, unexplained_share
+from unslow.report.words import (
+    SERVICES,
+    by_service,
+    explains_total,
+    interval,
+    ms,
+    percent,
+    plain,
+    readable,
+    signed,
+    unexplained_share,
+)
 
 SPECIAL = re.compile(r"([\\`*_{}\[\]<>#|~@!])")
 
@@ -26,6 +37,7 @@ def _lines(diagnosis: Diagnosis) -> Iterator[str]:
     yield _text(diagnosis.headline)
     yield ""
     yield from _account(diagnosis)
+    yield from _section(SERVICES, by_service(diagnosis.services))
     for number, cause in enumerate(diagnosis.causes, 1):
         yield f"## {number}. {_text(cause.title)}"
         yield ""
@@ -84,5 +96,5 @@ def _section(title: str, rows: list[tuple[str, str]]) -> Iterator[str]:
     if rows:
         yield f"## {title}"
         yield ""
-        yield from (f"- `{name}`: {_text(text)}" for name, text in rows)
+        yield from (f"- `{plain(name).replace('`', "'")}`: {_text(text)}" for name, text in rows)
         yield ""

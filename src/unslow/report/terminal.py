@@ -12,7 +12,18 @@ from rich.table import Table
 from rich.text import Text
 
 from unslow.diagnosis import Cause, Diagnosis
-from unslow.report.words import explains_total, interval, ms, percent, plain, readable, signed, unexplained_share
+from unslow.report.words import (
+    SERVICES,
+    by_service,
+    explains_total,
+    interval,
+    ms,
+    percent,
+    plain,
+    readable,
+    signed,
+    unexplained_share,
+)
 
 NARROWEST, WIDEST = 60, 140
 BAR = 12
@@ -36,6 +47,7 @@ def render(diagnosis: Diagnosis, *, width: int | None = None, colour: bool = Fal
     console.print(Text(plain(diagnosis.headline), style=VERDICT_STYLE[diagnosis.verdict]))
     console.print()
     _account(console, diagnosis)
+    _listed(console, SERVICES, by_service(diagnosis.services))
     _causes(console, diagnosis)
     _listed(console, "Checked and clear", [(one.check, one.because) for one in diagnosis.clear])
     missing = [(one.check, f"{one.missing}. To enable: {one.remedy}") for one in diagnosis.skipped]
@@ -114,6 +126,6 @@ def _listed(console: Console, title: str, rows: list[tuple[str, str]]) -> None:
     table.add_column(no_wrap=True, style="dim")
     table.add_column(ratio=1, overflow="fold")
     for name, text in rows:
-        table.add_row(name, Text(plain(text)))
+        table.add_row(plain(name), Text(plain(text)))
     console.print(table)
     console.print()

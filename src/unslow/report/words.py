@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from unslow.diagnosis import AccountLine, AccountTable, Diagnosis, Where
+from unslow.diagnosis import AccountLine, AccountTable, Diagnosis, ServiceMap, Where
 
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
@@ -44,6 +44,10 @@ def unexplained_share(account: AccountTable) -> float:
     return account.unexplained_ms / account.excess_ms if account.excess_ms else 0.0
 
 
+SERVICES = "Which service, by its own time per traced request"
+MOST_PLACES = 5
+LEAST_SHARE = 0.05
+"""Of the worst service; less is no answer to where."""
 SMALL_MS = 0.5
 """People do not act on less; programs get every line in the JSON document."""
 
@@ -67,3 +71,18 @@ def readable(lines: Sequence[AccountLine]) -> list[AccountLine]:
         share=sum(line.share for line in small),
     )
     return [*large, pooled]
+
+
+def by_service(services: ServiceMap | None) -> list[tuple[str, str]]:
+    """(service or way between two, its own milliseconds in words), most to blame first; only what matters."""
+    if services is None:
+        return []
+    places = [(node.service, node.now_ms, node.before_ms) for node in services.nodes]
+    places += [(f"{call.caller} to {call.callee}", call.now_ms, call.before_ms) for call in services.calls]
+    added = {place: now - (before or 0.0) for place, now, before in places}
+    worst = max(added.values())
+    return [
+        (place, ms(now) if before is None else f"{signed(added[place])}, {ms(before)} before")
+        for place, now, before in sorted(places, key=lambda one: (-added[one[0]], one[0]))
+        if added[place] >= LEAST_SHARE * worst > 0
+    ][:MOST_PLACES]
