@@ -96,7 +96,7 @@ def test_names_of_the_kubeconfig_need_no_request(asked: list[tuple[str, str]]) -
 
 
 def told(*words: str, config: Path) -> subprocess.CompletedProcess[str]:
-    code = "import sys; from unslow.completion import main; sys.exit(main())"
+    code = "import sys; from unslow.cli import complete; sys.exit(complete())"
     return subprocess.run(
         [sys.executable, "-c", code, *words],
         env={**os.environ, "KUBECONFIG": str(config)},
@@ -147,7 +147,7 @@ def test_the_script_is_one_that_the_shell_takes(shell: str) -> None:
 )
 def test_bash_completes(asked: list[tuple[str, str]], tmp_path: Path, line: str, expected: str) -> None:
     command = tmp_path / "kubectl_complete-unslow"
-    command.write_text(f"#!{sys.executable}\nimport sys\nfrom unslow.completion import main\nsys.exit(main())\n")
+    command.write_text(f"#!{sys.executable}\nimport sys\nfrom unslow.cli import complete\nsys.exit(complete())\n")
     command.chmod(0o755)
     ask = 'COMP_WORDS=($LINE); COMP_CWORD=$((${#COMP_WORDS[@]}-1)); _unslow; printf "%s\\n" "${COMPREPLY[@]}"'
     ran = subprocess.run(
@@ -176,7 +176,7 @@ def test_kubectl_finds_its_plugin_and_asks_it_for_completion(tmp_path: Path) -> 
         pytest.skip("no kubectl here")
     for name, code in (
         ("kubectl-unslow", "from unslow.cli import main"),
-        ("kubectl_complete-unslow", "from unslow.completion import main"),
+        ("kubectl_complete-unslow", "from unslow.cli import complete as main"),
     ):
         (tmp_path / name).write_text(f"#!{sys.executable}\nimport sys\n{code}\nsys.exit(main())\n")
         (tmp_path / name).chmod(0o755)

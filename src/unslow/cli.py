@@ -44,6 +44,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         return EXIT_HEALTHY
 
 
+def complete() -> int:
+    """`kubectl_complete-unslow WORD...`, which kubectl and the shells' scripts ask."""
+    from unslow.completion import answer
+
+    return answer(parser, sys.argv[1:])
+
+
 def parser() -> argparse.ArgumentParser:
     top = _Parser(
         prog=_name(), description=DESCRIPTION, epilog=EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter

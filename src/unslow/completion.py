@@ -26,14 +26,12 @@ _PATHS = {
 _FILES, _WHOLE, _OPEN = 0, 4, 6
 
 
-def main() -> int:
-    """`kubectl_complete-unslow WORD...`: prints what the last word may become; silent whatever goes wrong."""
+def answer(parser: Callable[[], argparse.ArgumentParser], words: Sequence[str]) -> int:
+    """Prints what the last word may become; silent whatever goes wrong."""
     signal.signal(signal.SIGALRM, _late)
     signal.setitimer(signal.ITIMER_REAL, DEADLINE_S)
     try:
-        from unslow.cli import parser
-
-        found, how = candidates(parser(), sys.argv[1:] or [""])
+        found, how = candidates(parser(), words or [""])
     except Exception:  # noqa: BLE001 - a message would land in the middle of what is being typed
         found, how = [], _FILES
     signal.setitimer(signal.ITIMER_REAL, 0)
