@@ -31,6 +31,11 @@ def _text(text: str) -> str:
     return SPECIAL.sub(r"\\\1", plain(text)).replace("://", ":\u200b//")
 
 
+def _code(name: str) -> str:
+    """Between backticks, which nothing in it may end."""
+    return plain(name).replace("`", "'")
+
+
 def _lines(diagnosis: Diagnosis) -> Iterator[str]:
     yield f"# {_text(diagnosis.target.name)}: {diagnosis.verdict}"
     yield ""
@@ -96,5 +101,5 @@ def _section(title: str, rows: list[tuple[str, str]]) -> Iterator[str]:
     if rows:
         yield f"## {title}"
         yield ""
-        yield from (f"- `{plain(name).replace('`', "'")}`: {_text(text)}" for name, text in rows)
+        yield from (f"- `{_code(name)}`: {_text(text)}" for name, text in rows)
         yield ""
