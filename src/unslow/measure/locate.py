@@ -21,6 +21,7 @@ from unslow.measure.locate_readings import (
     Reference,
     deviation,
     excess_at,
+    filled,
     known,
     rank,
     read,
@@ -32,6 +33,8 @@ from unslow.measure.locate_verdict import UNUSUAL, unusual, waits_unseen
 
 SUFFERING = 0.5
 """The steps with at least half the target's largest excess are the incident."""
+GAPS = 0.05
+"""Share of the counts that are missing, from which on a missing one says nothing."""
 QUIET = 0.1
 """Steps of the window with less than a tenth of it tell how much a node varies by itself."""
 TAIL_RANK, TAIL_SIGMAS = 0.975, 1.96
@@ -86,6 +89,8 @@ def locate(
     `failures`: the cost of the nodes is the share of failed requests, not seconds.
     `outgoing`: incident and normal seconds per call that a node makes, as it sees them; where they are measured.
     """
+    gaps = _gaps(incident) > GAPS
+    incident = {name: filled(node, normal.get(name)) for name, node in incident.items()}
     well = range(before)
     felt, suffered = _felt(incident[target], normal.get(target), before, failures) if target in incident else (None, [])
     worst = max(suffered, default=0.0)
@@ -107,7 +112,7 @@ def locate(
         # A node that normal times do not know is new unless it was there before the alert.
         usual = reference(node, normal.get(name), quiet if name in normal else well, failures=failures)
         reading = read(node, usual, weights, quiet)
-        silent = silence(node, normal.get(name), weights, growth)
+        silent = silence(node, normal.get(name), weights, growth, gaps=gaps)
         readings[name] = msgspec.structs.replace(reading, silent=silent, new=reading.new and not silent)
     if failures:
         failed = {
@@ -147,6 +152,12 @@ def locate(
         sigmas=_sigmas(incident[target], felt, normal.get(target)),
         chance=unusual(target, suspects[0].node, incident, normal, before),
     )
+
+
+def _gaps(nodes: Mapping[str, Node]) -> float:
+    """Share of the counts that are missing."""
+    counts = [count for node in nodes.values() for count in node.requests]
+    return sum(count is None for count in counts) / max(1, len(counts))
 
 
 def _felt(node: Node, normal: Node | None, before: int, failures: bool) -> tuple[Reference, list[float]]:

@@ -93,6 +93,21 @@ def _sampled(node: Node, well: Sequence[int], level: float, failures: bool) -> R
     return Reference(level, -noise, noise)
 
 
+def filled(node: Node, normal: Node | None) -> Node:
+    """A count that is missing where the cost was measured is taken like the node's others, or like normal ones."""
+    if all(cost is None or count is not None for count, cost in zip(node.requests, node.cost, strict=True)):
+        return node
+    counts = [count for count in known(node.requests) if count]
+    usual = counts or [count for count in known(normal.requests if normal else ()) if count] or [0.0]
+    return Node(
+        tuple(
+            median(usual) if count is None and cost is not None else count
+            for count, cost in zip(node.requests, node.cost, strict=True)
+        ),
+        node.cost,
+    )
+
+
 def deviation(node: Node, usual: Reference, step: int) -> float | None:
     cost = node.cost[step]
     return None if cost is None or usual.level is None else cost - usual.level
@@ -136,13 +151,18 @@ def read(node: Node, usual: Reference, weights: Sequence[float], quiet: Sequence
     return Reading(excess, allowed, _traffic(node, weights), noise, new=usual.level is None)
 
 
-def silence(node: Node, normal: Node | None, weights: Sequence[float], growth: float) -> float:
+def silence(node: Node, normal: Node | None, weights: Sequence[float], growth: float, *, gaps: bool = False) -> float:
     """Requests that a node without any would have had; 0 when that may be chance, or it answers.
 
     It is silent when it had requests while the target was well and none in most of the incident, and normal times
-    hardly ever fall silent like this. `growth` is the target's traffic over its usual one.
+    hardly ever fall silent like this. `growth` is the target's traffic over its usual one. With `gaps` in the series
+    of all kinds of nodes a missing count is no silence.
     """
-    missed = [step for step, weight in enumerate(weights) if weight > 0 and not node.requests[step]]
+    missed = [
+        step
+        for step, weight in enumerate(weights)
+        if weight > 0 and not node.requests[step] and not (gaps and node.requests[step] is None)
+    ]
     lost = sum(weights[step] for step in missed)
     before = known(count for count, weight in zip(node.requests, weights, strict=True) if not weight)
     if not any(before) or lost < MOST * sum(weights):
