@@ -31,6 +31,8 @@ KINDS = (
     "late",  # the fault begins one step later and is not over at the end
     "flapping",  # a rare, noisy node varies by chance at the same time
     "no normal",  # nothing is known but the window itself
+    "sparse",  # three of ten values are missing, the counts of requests too
+    "three causes",
 )
 
 
@@ -138,6 +140,34 @@ def quiet_case(system: System, rng: random.Random) -> Case:
     return Case(system, "quiet", (), {name: list(callees) for name, callees in system.calls.items()}, window, normal)
 
 
+def busier(case: Case, factor: float) -> Case:
+    """The same costs with more requests everywhere, from the second step on: traffic changed, and nothing is wrong."""
+    window = {
+        name: Node(
+            tuple(
+                value if value is None or not step else round(value * factor)
+                for step, value in enumerate(node.requests)
+            ),
+            node.cost,
+        )
+        for name, node in case.window.items()
+    }
+    return Case(case.system, "busier", (), case.calls, window, case.normal)
+
+
+def sparse(case: Case, share: float, rng: random.Random) -> Case:
+    """The same with a share of all values missing, but for the target's."""
+
+    def some(values: tuple[float | None, ...]) -> tuple[float | None, ...]:
+        return tuple(None if rng.random() < share else value for value in values)
+
+    window = {
+        name: node if name == case.system.target else Node(some(node.requests), some(node.cost))
+        for name, node in case.window.items()
+    }
+    return Case(case.system, "sparse", case.causes, case.calls, window, case.normal)
+
+
 def suitable(system: System) -> list[str]:
     """Nodes that the target reaches and that get a request or more per step."""
     reached, todo = {system.target}, [system.target]
@@ -170,9 +200,9 @@ def faulty_case(system: System, kind: str, cause: str, sigmas: float, rng: rando
         else [0.0, rng.uniform(0.1, 1), 1.0, rng.uniform(0.5, 1), rng.uniform(0, 0.2)]
     )
     causes = [cause]
-    if kind == "two causes":
+    if kind in {"two causes", "three causes"}:
         others = [name for name in suitable(system) if name != cause and name in window]
-        causes.append(rng.choice(others))
+        causes += rng.sample(others, min(len(others), 1 if kind == "two causes" else 2))
     if kind == "more traffic":
         for counts, _ in window.values():
             counts[1:] = [round(count * 1.5) for count in counts[1:]]
@@ -195,7 +225,8 @@ def faulty_case(system: System, kind: str, cause: str, sigmas: float, rng: rando
         }
     if kind == "no normal":
         normal = {}
-    return Case(system, kind, tuple(causes), calls, cells, normal)
+    case = Case(system, kind, tuple(causes), calls, cells, normal)
+    return sparse(case, 0.3, rng) if kind == "sparse" else case
 
 
 Window = dict[str, tuple[list[float], list[float | None]]]
