@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from unslow.errors import CannotLook, Unavailable
@@ -55,11 +54,15 @@ def access_of(looking: Looking) -> Access:
 def _looked(looking: Looking, progress: Callable[[str], None], *, measures: bool) -> Evidence:
     access = access_of(looking)
     deadline = time.monotonic() + looking.budget_s + GRACE_S
-    with Client(access, connections=AT_ONCE, deadline=deadline) as client, ThreadPoolExecutor(AT_ONCE) as pool:
+    with Client(access, connections=AT_ONCE, deadline=deadline) as client:
         client.connections.warm(AT_ONCE)
+        # Loaded while the handshakes are under way.
+        from concurrent.futures import ThreadPoolExecutor
+
         from unslow.collect.cluster_look import Look
 
-        try:
-            return Look(looking, progress, client, pool, measures=measures).evidence()
-        except Unavailable as error:
-            raise CannotLook(error.missing, error.remedy) from error
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            try:
+                return Look(looking, progress, client, pool, measures=measures).evidence()
+            except Unavailable as error:
+                raise CannotLook(error.missing, error.remedy) from error

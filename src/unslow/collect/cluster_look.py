@@ -14,18 +14,11 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from unslow.collect import cluster_dns, cluster_history, cluster_logs, cluster_peers, cluster_readings, cluster_target
+from unslow.collect import cluster_target
 from unslow.collect.attempts import Attempts
 from unslow.collect.cluster_questions import Answer, Early, First, Late, Questions, Second, Version, config_metadata
-from unslow.collect.cluster_sections import Last, Sections
 from unslow.collect.cluster_target import Resolved
-from unslow.collect.exposition import Samples
-from unslow.collect.items import items
 from unslow.errors import BadInput, Unavailable
-from unslow.evidence import Evidence
-from unslow.evidence.cluster import Cluster
-from unslow.evidence.sockets import Sockets
-from unslow.evidence.window import Target, Window
 from unslow.kube import core
 from unslow.kube.access import Identity, who_am_i
 from unslow.kube.client import Client
@@ -33,6 +26,10 @@ from unslow.settings import Looking
 
 if TYPE_CHECKING:
     from unslow.collect.cluster_databases import Databases
+    from unslow.collect.cluster_sections import Last
+    from unslow.collect.exposition import Samples
+    from unslow.evidence import Evidence
+    from unslow.evidence.window import Window
 
 DNS_PAGES = 2
 
@@ -67,6 +64,14 @@ class Look:
         wanted = cluster_target.asked(target, namespace)
         early = Early(self._ask, wanted.namespace if wanted else namespace)
         me = self._ask.ask(who_am_i, self._client)
+        # What judges the answers is loaded while they are under way.
+        from unslow.collect import cluster_history, cluster_logs
+        from unslow.collect.cluster_sections import Sections
+        from unslow.collect.items import items
+        from unslow.evidence import Evidence
+        from unslow.evidence.cluster import Cluster
+        from unslow.evidence.window import Target
+
         resolved = cluster_target.resolve(self._client, target, namespace, looking)
         known = groups.otherwise(frozenset())
         first = First(self._ask, early, resolved.namespace, resolved.selector.text, resolved.kind, known)
@@ -117,6 +122,11 @@ class Look:
 
     def _window(self, resolved: Resolved, first: First, second: Second, late: Late) -> tuple[Window, Last]:
         """Readings at the start and the end; in between only light readers run."""
+        from unslow.collect import cluster_peers, cluster_readings
+        from unslow.collect.cluster_sections import Last
+        from unslow.evidence.sockets import Sockets
+        from unslow.evidence.window import Window
+
         start_s = time.time()
         if not self._measures:
             return Window(start_s=start_s, end_s=start_s + 1e-3), Last(first.pods, first.early.events, second.kubelets)
@@ -166,11 +176,15 @@ class Look:
         return databases
 
     def _dns_pages(self, pods: list[core.Pod]) -> list[Answer[str]]:
+        from unslow.collect import cluster_dns
+
         return [self._ask.pod_page(pod, cluster_dns.PORT, "/metrics") for pod in pods]
 
 
 def _pairs(before: list[Answer[str]], after: list[Answer[str]]) -> list[tuple[Samples, Samples]]:
     """Servers that answered both times."""
+    from unslow.collect import cluster_dns
+
     pairs = []
     for first, last in zip(before, after, strict=True):
         texts = first.otherwise(""), last.otherwise("")
