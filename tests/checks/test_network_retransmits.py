@@ -40,6 +40,22 @@ def test_another_network_plugin_only_with_milliseconds() -> None:
     assert not any("calico" in step for step in without.next_steps)
 
 
+@pytest.mark.parametrize(
+    ("plugin", "words"), [(Cni(kind=""), "network plugin:"), (Cni(kind="cilium"), "plugin (cilium):")]
+)
+def test_a_plugin_of_which_little_is_known_leaves_no_empty_brackets(plugin: Cni, words: str) -> None:
+    found = finds("network_retransmits", network=network(500), window=WINDOW, cni=plugin, account=ON_THE_WAY)
+    assert words in found.next_steps[-1]
+
+
+def test_no_check_proposes_a_plugin_for_time_that_the_code_takes() -> None:
+    """Loss is measured, but the milliseconds are the code's own."""
+    busy = account(line("cpu code", "f", 60.0))
+    known = Cni(kind="aws-node", version="v1.19", proxy_mode="iptables", rules=40_000)
+    found = finds("network_retransmits", 0.0, network=network(500), window=WINDOW, cni=known, account=busy)
+    assert not any("plugin" in step or "instance" in step for step in found.next_steps)
+
+
 def test_a_larger_instance_only_with_milliseconds_and_an_exceeded_allowance() -> None:
     exceeded = network(500, allowance_exceeded=9000)
     assert any(

@@ -173,4 +173,6 @@ def _next_steps(part: NodeNetwork, cni: Cni | None, waiting: Behind) -> tuple[st
 def _plugin(cni: Cni | None, has_ms: bool) -> tuple[str, ...]:
     if cni is None or not has_ms:
         return ()
-    return (f"only then look at the network plugin ({cni.kind} {cni.version}): replacing it is a migration",)
+    known = " ".join(word for word in (cni.kind, cni.version) if word)
+    named = f" ({known})" if known else ""
+    return (f"only then look at the network plugin{named}: replacing it is a migration",)
