@@ -19,7 +19,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 
-from unslow.collect import prometheus_api, promql
+from unslow.collect import prom_http, prometheus_api, promql
 from unslow.collect.prom_login import Login
 from unslow.collect.prometheus import choose, series
 from unslow.errors import BadUsage, Unavailable
@@ -205,7 +205,7 @@ def test_no_traffic_is_told_apart_from_no_metric():
 
 
 def test_a_bomb_and_a_flood_stop_at_the_cap(monkeypatch):
-    monkeypatch.setattr(prometheus_api, "MAX_BYTES", 1 << 20)
+    monkeypatch.setattr(prom_http, "MAX_BYTES", 1 << 20)
     bomb = (200, {"Content-Encoding": "gzip"}, gzip.compress(b" " * 50_000_000))
     for answer in (bomb, (200, {}, b" " * 3_000_000)):
         with Scripted(only(answer)) as server, pytest.raises(Unavailable, match="exceeds 1 MiB"):
@@ -213,7 +213,7 @@ def test_a_bomb_and_a_flood_stop_at_the_cap(monkeypatch):
 
 
 def test_a_server_that_hangs_or_sends_drop_by_drop_is_given_up(monkeypatch):
-    monkeypatch.setattr(prometheus_api, "DEADLINE_S", 0.3)
+    monkeypatch.setattr(prom_http, "DEADLINE_S", 0.3)
     release = threading.Event()
 
     def drip(listener: socket.socket) -> None:

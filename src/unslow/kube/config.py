@@ -10,6 +10,7 @@ import base64
 import binascii
 import os
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import getproxies_environment, proxy_bypass
 
@@ -76,14 +77,14 @@ class Access(msgspec.Struct, frozen=True, kw_only=True):
     """Read again when the server refuses it: tokens are rotated."""
     password: tuple[str, str] | None = None
     plugin: ExecPlugin | None = None
-    plugin_config: object = None
+    plugin_config: Any = None
     """What the kubeconfig's cluster says to the plugin."""
     impersonate: Impersonation = Impersonation()
 
 
 class _Extension(msgspec.Struct, frozen=True):
     name: str = ""
-    extension: object = None
+    extension: Any = None
 
 
 class _Cluster(msgspec.Struct, frozen=True, rename="kebab"):
