@@ -148,6 +148,8 @@ def read(node: Node, usual: Reference, weights: Sequence[float], quiet: Sequence
         allowed = math.inf  # nothing is known of it
     # Noise of neighbouring steps is alike, so it does not average out.
     noise = (high - low) / (2 * SIGMAS) * sum(w * (node.requests[step] or 0.0) for step, w in enumerate(weights))
+    if seen:  # what was not measured may have been nothing, or twice as much
+        noise = math.hypot(noise, excess * missed / (seen + missed))
     return Reading(excess, allowed, _traffic(node, weights), noise, new=usual.level is None)
 
 
