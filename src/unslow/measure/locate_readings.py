@@ -170,6 +170,8 @@ def silence(node: Node, normal: Node | None, weights: Sequence[float], growth: f
     if not any(before) or lost < MOST * sum(weights):
         return 0.0
     usual = known(normal.requests) if normal else before
+    if normal is None and (len(before) < 2 or not all(before)):
+        return 0.0  # one step with requests does not say that it always has some
     if not usual or _falls_silent(usual, len(missed)) > RARE:
         return 0.0
     # It may have been out of use for some of the normal time: what it had when it was in use counts.
