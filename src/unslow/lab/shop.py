@@ -36,6 +36,8 @@ WARM_UP_S = 2.0
 CROWDED_MS = (60.0, 250.0)
 """What a visitor of a crowded shop loses on average."""
 CROWD_STEPS, CROWD_SETTLE_S, CROWD_WATCH_S = 10, 9.0, 7.0
+CROWD_USUAL_S = 60.0
+"""Until the crowd is as long as the kernel remembers: before, it is a rise of traffic, and rightly called one."""
 APPS = Path(__file__).parent / "apps"
 OTLP_ENDPOINT = "http://127.0.0.1:4318"
 
@@ -150,14 +152,17 @@ class Lab:
     def _crowd(self, rate: float) -> None:
         """Raise (or lower) the rate until the visitors lose a time worth finding, and no more than that."""
         healthy = self._healthy.routes[self._fault.path].mean_ms if self._healthy else 0.0
+        usual = rate
         for _ in range(CROWD_STEPS):
             time.sleep(CROWD_SETTLE_S)
             seen = self._look(time.time() - CROWD_WATCH_S, None).routes.get(self._fault.path)
             lost_ms = seen.mean_ms - healthy if seen and seen.n else CROWDED_MS[1]
             if CROWDED_MS[0] <= lost_ms < CROWDED_MS[1]:
-                return
+                break
             rate *= 1.15 if lost_ms < CROWDED_MS[0] else 0.9
             self.set_rate(rate)
+        if rate != usual:
+            time.sleep(CROWD_USUAL_S)
 
     def set_rate(self, rate: float) -> None:
         self._stop("visitors")
