@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import msgspec
+
 from tests.collect.kube_objects import at, event, made, pod, workload
 from unslow.collect.cluster_history import changes, config_maps, differences
 from unslow.collect.cluster_history import workload as history
 from unslow.kube import core
 from unslow.kube import workloads as api
+from unslow.kube.events import Source
 from unslow.kube.meta import ManagedMeta
 
 
@@ -24,7 +27,7 @@ def replica_set(number: int, image: str, created: float, **annotations: str) -> 
 
 def test_revisions_in_order_with_what_changed_and_who_did_it() -> None:
     fields = [
-        {"manager": "kubectl-edit", "operation": "Update", "time": at(90)},
+        {"manager": "kubectl-edit", "operation": "Update", "time": at(79)},
         {"manager": "kube-controller-manager", "time": at(99)},
     ]
     found = history(
@@ -39,6 +42,31 @@ def test_revisions_in_order_with_what_changed_and_who_did_it() -> None:
         (2, "kubectl-edit", ("image team/web:1 -> team/web:2",)),
     ]
     assert (found.replicas_wanted, found.replicas_ready, found.replicas_updated) == (3, 2, 1)
+
+
+def test_who_edited_again_later_is_not_blamed_for_the_rollout() -> None:
+    fields = [
+        {"manager": "argocd-controller", "time": at(80)},
+        {"manager": "kubectl-label", "time": at(400)},
+        {"manager": "kubectl", "subresource": "scale", "time": at(81)},
+    ]
+    found = history("Deployment", workload(managedFields=fields), [replica_set(1, "team/web:1", 80)], [], [])
+    assert [one.who for one in found.revisions] == ["argocd-controller"]
+
+
+def test_each_revision_has_the_tool_that_made_it_as_far_as_the_record_goes() -> None:
+    fields = [{"manager": "helm", "time": at(10)}, {"manager": "kubectl-set", "time": at(200)}]
+    sets = [replica_set(1, "team/web:1", 11), replica_set(2, "team/web:2", 100), replica_set(3, "team/web:3", 200)]
+    found = history("Deployment", workload(managedFields=fields), sets, [], [])
+    assert [one.who for one in found.revisions] == ["helm", "", "kubectl-set"]
+
+
+def test_the_controller_that_carries_out_a_scale_is_not_who_wanted_it() -> None:
+    text = "Scaled down replica set web-1 from 3 to 1"
+    scaled = event("ScalingReplicaSet", text, last=50, kind="Deployment", name="web")
+    by_hand = msgspec.structs.replace(scaled, source=Source(component="deployment-controller"))
+    (found,) = changes([by_hand], {}, [], [], scaled.last_s + 60).changes
+    assert (found.what, found.who) == ("scaled down from 3 to 1", "")
 
 
 def test_a_rollback_counts_from_when_the_old_set_was_taken_up_again() -> None:

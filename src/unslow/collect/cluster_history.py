@@ -14,10 +14,21 @@ from unslow.kube.meta import ManagedMeta, unix
 
 REVISIONS = 10
 LOOK_BACK_S = 24 * 3600.0
+LATE_S = 60.0
+"""A controller under load makes the new set this long after the edit, at most."""
+EARLY_S = 2.0
+"""Times are whole seconds, and of different clocks."""
 _NUMBER = "deployment.kubernetes.io/revision"
 _HISTORY = "deployment.kubernetes.io/revision-history"
 _CAUSE = "kubernetes.io/change-cause"
-_CONTROLLERS = ("kube-controller-manager", "kubelet", "kube-scheduler")
+_CONTROLLERS = (
+    "kube-controller-manager",
+    "kubelet",
+    "kube-scheduler",
+    "deployment-controller",
+    "replicaset-controller",
+)
+"""They carry out what somebody else wanted."""
 _SCALED = re.compile(r"Scaled (up|down) replica set (\S+)(?: from (\d+))? to (\d+)")
 
 
@@ -56,12 +67,18 @@ def managed_by(metadata: ManagedMeta) -> str:
     return "helm" if labels.get("app.kubernetes.io/managed-by", "").lower() == "helm" else ""
 
 
-def last_editor(metadata: ManagedMeta) -> str:
-    """The tool that last set fields, other than Kubernetes' own controllers."""
+def editor_at(metadata: ManagedMeta, at_s: float) -> str:
+    """The tool that set fields just before `at_s`, other than Kubernetes' own controllers; empty when none did.
+
+    A tool's record keeps only its last edit: whoever edited again since is not known for the earlier one.
+    """
     edits = [
-        (unix(one.time) or 0.0, one.manager)
+        (edited_s, one.manager)
         for one in metadata.managed_fields or ()
-        if not one.subresource and one.manager not in _CONTROLLERS
+        if (edited_s := unix(one.time)) is not None
+        and -LATE_S <= edited_s - at_s <= EARLY_S
+        and not one.subresource
+        and one.manager not in _CONTROLLERS
     ]
     return max(edits)[1] if edits else ""
 
@@ -74,8 +91,7 @@ def _of_sets(found: api.Workload, sets: Iterable[api.ReplicaSet]) -> tuple[Revis
             number=_number(one),
             at_s=_since_s(one.metadata),
             images=_images(one.spec.template.spec),
-            who=(one.metadata.annotations or {}).get(_CAUSE, "")
-            or (last_editor(found.metadata) if one is ordered[-1] else ""),
+            who=(one.metadata.annotations or {}).get(_CAUSE, "") or editor_at(found.metadata, _since_s(one.metadata)),
             changed=differences(before.spec.template.spec, one.spec.template.spec) if before else (),
             pods=one.status.replicas,
         )
@@ -107,7 +123,7 @@ def _of_revisions(
             number=one.revision,
             at_s=one.metadata.created_s or 0.0,
             images=_images(one.data.spec.template.spec),
-            who=last_editor(found.metadata) if one is ordered[-1] else "",
+            who=editor_at(found.metadata, one.metadata.created_s or 0.0),
             changed=differences(before.data.spec.template.spec, one.data.spec.template.spec) if before else (),
             pods=sum(_runs(pod, one) for pod in pods),
         )
@@ -198,7 +214,9 @@ def _scales(events: Iterable[Event]) -> list[Change]:
                 f"scaled {match[1]} from {match[3]} to {match[4]}" if match[3] else f"scaled {match[1]} to {match[4]}"
             )
             where = f"{event.involved_object.kind}/{event.involved_object.name}"
-            made.append(Change(at_s=event.last_s, what=what, where=where, who=event.source.component))
+            component = event.source.component
+            who = "" if component in _CONTROLLERS else component
+            made.append(Change(at_s=event.last_s, what=what, where=where, who=who))
     return made
 
 
