@@ -225,3 +225,14 @@ def test_an_exec_plugin_of_the_current_version_logs_in_once(tmp_path: Path) -> N
         client.get("/x", dict)
     assert seen == ["Bearer fresh", "Bearer fresh"]
     assert (tmp_path / "runs").read_text() == "run\n"
+
+
+def test_a_stream_that_was_read_to_its_end_leaves_its_connection_and_another_does_not() -> None:
+    with answering(lambda path, query, headers: Answer(b"x" * 200_000)) as client:
+        kept = []
+        for whole in (True, True, False, True):
+            with client.stream("/log") as pieces:
+                read = sum(map(len, pieces)) if whole else len(next(pieces))
+            assert read == (200_000 if whole else min(read, 199_999))
+            kept.append(len(client.connections._idle))
+        assert kept == [1, 1, 0, 1]

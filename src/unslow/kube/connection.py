@@ -155,7 +155,9 @@ class Connections:
                 else:
                     yield Response(answer.status, answer.headers, b""), iter(lambda: answer.read1(_PIECE), b"")
             finally:
-                connection.close()  # what was not read would be taken for the next answer
+                if answer.will_close or not (answer.isclosed() or answer.length == 0):
+                    connection.close()  # what was not read would be taken for the next answer
+                answer.close()
 
     @contextlib.contextmanager
     def _lent(
