@@ -82,12 +82,15 @@ def page(body: Callable[[], bytes], content_type: str) -> Iterator[int]:
 
 
 @contextlib.contextmanager
-def prometheus(folder: Path, scraped: int, *flags: str, scheme: str = "http") -> Iterator[str]:
+def prometheus(
+    folder: Path, scraped: int, *flags: str, scheme: str = "http", rules: Sequence[str] = ()
+) -> Iterator[str]:
     """The address of a server that scrapes 127.0.0.1:`scraped` every second as job `web`."""
     if shutil.which("prometheus") is None:
         pytest.skip("no prometheus here (Debian package prometheus)")
     config = {
-        "global": {"scrape_interval": "1s"},
+        "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
+        "rule_files": list(rules),
         "scrape_configs": [{"job_name": "web", "static_configs": [{"targets": [f"127.0.0.1:{scraped}"]}]}],
     }
     (folder / "prometheus.yml").write_text(json.dumps(config))

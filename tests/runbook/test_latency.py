@@ -1,10 +1,21 @@
-"""What is said of an alert rule, and how a group is drawn."""
+"""The step as a whole on a real Prometheus, what is said of an alert rule, and how a group is drawn."""
 
 from __future__ import annotations
 
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from tests.collect.real_prometheus import PROTOBUF, native, page, prometheus
 from unslow.alerts.rules import Rule
 from unslow.collect.prom_assess import Assessed
-from unslow.runbook.latency import drawn, judged
+from unslow.collect.prom_login import Login
+from unslow.runbook.latency import drawn, judged, run
 
 
 def test_a_rule_is_told_its_gravest_fault_and_that_there_are_more() -> None:
@@ -31,3 +42,59 @@ def test_a_quantile_beyond_the_last_bucket_is_marked() -> None:
     head, row = drawn([one], "SERVICE", 1e3)
     assert head.split() == ["SERVICE", "MEAN", "P50", "P95", "P99", "PER", "SECOND"]
     assert row.split() == ["a", "500", "100", "-", ">10000", "2.00"]
+
+
+def classic(n: int) -> bytes:
+    """Each second 9 requests below 0.1 s and one beyond the last finite edge."""
+    labels = 'namespace="shop",service="web",handler="/a",pod="web-1"'
+    counts = {"0.1": 9 * n, "1": 9 * n, "+Inf": 10 * n}
+    lines = [f'http_request_duration_seconds_bucket{{{labels},le="{le}"}} {count}' for le, count in counts.items()]
+    lines += [f"http_request_duration_seconds_{part}{{{labels}}} {10 * n}" for part in ("count", "sum")]
+    return ("# TYPE http_request_duration_seconds histogram\n" + "\n".join(lines) + "\n").encode()
+
+
+def native_page(n: int) -> bytes:
+    labels = {"namespace": "shop", "service": "web", "handler": "/a", "pod": "web-1"}
+    return native("http_request_duration_seconds", labels, 10 * n, 10.0 * n, -3, [9 * n, 0, 0, 0, 0, n])
+
+
+@pytest.mark.parametrize(
+    ("made", "content_type", "flags", "words"),
+    [
+        (classic, "text/plain; version=0.0.4", (), ["http_request_duration_seconds,", ">1000"]),
+        (native_page, PROTOBUF, ("--enable-feature=native-histograms",), ["(native histogram)"]),
+    ],
+)
+def test_the_step_on_a_real_server(
+    tmp_path: Path, made: Callable[[int], bytes], content_type: str, flags: tuple[str, ...], words: list[str]
+) -> None:
+    begun = time.monotonic()
+    rules = {
+        "groups": [
+            {"name": "g", "rules": [{"alert": "Slow", "expr": "rate(http_request_duration_seconds_sum[5m]) > 1"}]}
+        ]
+    }
+    (tmp_path / "rules.yml").write_text(json.dumps(rules))
+    situation: Any = SimpleNamespace(
+        namespace="shop",
+        progress=lambda text: None,
+        diagnosis=SimpleNamespace(percentiles=None),
+        options=SimpleNamespace(prometheus="", prometheus_login=Login()),
+    )
+    with (
+        page(lambda: made(int(time.monotonic() - begun) + 1), content_type) as port,
+        prometheus(tmp_path, port, *flags, rules=("rules.yml",)) as address,
+    ):
+        situation.options.prometheus = address
+        for _ in range(100):
+            outcome = run(situation)
+            if outcome.state == "done":
+                break
+            time.sleep(0.2)
+    text = "\n".join(outcome.result)
+    assert outcome.gaps == ()
+    for word in (*words, "SERVICE", "ROUTE", "POD", "web-1", "/a", "1000"):
+        assert word in text
+    told = "\n".join(outcome.means)
+    assert "Alert 'Slow': rate(..._sum) is the seconds of work" in told
+    assert "No gauge of requests in flight" in told
