@@ -27,6 +27,29 @@ def test_a_machine_that_does_not_join() -> None:
     assert obstacles(None, 1000.0) == ()
 
 
+def test_a_machine_that_boots_is_no_obstacle_though_a_reason_is_given() -> None:
+    booting = (
+        Condition(type="Launched"),
+        Condition(
+            type="Registered", status="Unknown", reason="NodeNotFound", message="Node not registered with cluster"
+        ),
+        Condition(type="Initialized", status="Unknown", reason="AwaitingReconciliation"),
+    )
+    assert obstacles(claim(20.0, *booting), 1000.0) == ()
+    assert "NodeNotFound" in obstacles(claim(121.0, *booting), 1000.0)[0]
+
+
+def test_a_claim_that_was_just_made() -> None:
+    made = Condition(type="Launched", status="Unknown", reason="AwaitingReconciliation")
+    assert obstacles(claim(1.0, made), 1000.0) == ()
+
+
+def test_a_launch_that_failed_is_told_at_once() -> None:
+    refused = Condition(type="Launched", status="Unknown", reason="LaunchFailed", message="no capacity in zone-a")
+    assert "no capacity in zone-a" in obstacles(claim(5.0, refused), 1000.0)[0]
+    assert obstacles(claim(5.0, Condition(type="Launched", status="False", reason="Refused")), 1000.0)
+
+
 def test_churn() -> None:
     pool = NodePool(name="p", consolidation="WhenEmpty", disruptions_per_h=4.0)
     assert "4 nodes away an hour" in churn(Provisioning(pools=(pool,)))

@@ -8,6 +8,8 @@ AT_LIMIT = 0.95
 """Of a pool's limit: the next node would not fit."""
 LATE_S = 120.0
 """A machine that has not joined after this is not merely booting."""
+NOT_YET = ("", "AwaitingReconciliation")
+"""Reasons of a claim that nobody asked the cloud for yet; any other of one not launched is the cloud's refusal."""
 CHURN_PER_H = 4.0
 """Nodes taken away an hour, from which pods spend their time moving."""
 
@@ -47,7 +49,9 @@ def _of_claim(claim: NodeClaim, now_s: float) -> str:
     for one in claim.conditions:
         if one.type in {"Launched", "Registered", "Initialized"} and one.status != "True":
             age_s = now_s - claim.created_s
-            if one.reason or age_s >= LATE_S:
+            # While a machine boots, Karpenter gives a reason too ("not registered yet"): a reason alone is no obstacle.
+            refused = one.status == "False" or (one.type == "Launched" and one.reason not in NOT_YET)
+            if refused or age_s >= LATE_S:
                 why = f"{one.reason} {one.message}".strip() or "no reason given"
                 return f"NodeClaim {claim.name} is not {one.type} after {age_s:.0f} s: {why}"
     return ""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from unslow.collect.promql import quoted
 from unslow.evidence.cluster import Container, Node, Pod
 from unslow.runbook.situation import Situation, shortened, table
-from unslow.runbook.step import Outcome
+from unslow.runbook.step import Gap, Outcome
 
 TITLE = "Resource utilisation"
 SECTION = "Warning Level Alerts 2"
@@ -41,7 +43,27 @@ def run(situation: Situation) -> Outcome:
         state="done" if situation.pods or nodes else "unavailable",
         result=(*table(_CONTAINERS, rows), *table(_NODES, map(_node, mine))),
         means=(*means, *pending) or ("No container is at a limit, and no node is full.",),
-        gaps=situation.gaps("pods", "nodes", "autoscalers", "quotas"),
+        gaps=(*situation.gaps("pods", "nodes", "autoscalers", "quotas"), *_of_the_node(situation, mine)),
+    )
+
+
+def _of_the_node(situation: Situation, nodes: Sequence[Node]) -> tuple[Gap, ...]:
+    """What only a node knows, and was not read: by name, with the two ways to it."""
+    pressed = any(node.cpu_pressure_ratio is not None for node in nodes)
+    parts = situation.cluster.network.parts if situation.cluster.network else ()
+    counted = any(part.conntrack_count is not None for part in parts)
+    unknown = [] if pressed else ["how long its tasks wait (PSI)"]
+    unknown += [] if counted else ["how full its table of connections is (conntrack)"]
+    if not nodes or not unknown:
+        return ()
+    read = "cat /proc/pressure/cpu /proc/sys/net/netfilter/nf_conntrack_count /proc/sys/net/netfilter/nf_conntrack_max"
+    return (
+        Gap(
+            f"of node {nodes[0].name}: {' and '.join(unknown)}",
+            f"run node_exporter, or look by hand: kubectl debug node/{nodes[0].name} -n {situation.namespace} -it "
+            f"--image={situation.options.probe_image} --profile=sysadmin -- {read}; it takes the right to create pods and "
+            f"Pod Security level privileged in {situation.namespace}, not Fargate, and the pod is to be deleted afterwards",
+        ),
     )
 
 

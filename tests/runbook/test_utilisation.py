@@ -1,0 +1,41 @@
+"""What is said of full containers and nodes, and what only a node would know."""
+
+from __future__ import annotations
+
+from tests.checks.cluster import container, node, nodes, pending, pod, pods, usage
+from tests.runbook.situations import situation
+from unslow.evidence.cluster import Cluster, Network, NodeNetwork
+from unslow.runbook.utilisation import run
+
+COUNTED = Network(parts=(NodeNetwork(name="node-a", conntrack_count=10, conntrack_max=100),))
+
+
+def missing(cluster: Cluster) -> str:
+    return " ".join(gap.missing for gap in run(situation(cluster=cluster)).gaps)
+
+
+def test_use_limit_and_throttling_of_a_container() -> None:
+    slow = pod("shop-1", container(cpu_limit_cores=0.2, usage=usage(cfs_periods=100, cfs_throttled_periods=50)))
+    outcome = run(situation(cluster=Cluster(pods=pods(slow), nodes=nodes(node()))))
+    assert "shop-1/app" in outcome.result[1]
+    assert "50% of periods" in outcome.result[1]
+
+
+def test_a_pending_pod_with_the_reason_of_the_scheduler() -> None:
+    homeless = pending("shop-2", unschedulable="0/3 nodes are available")
+    outcome = run(situation(cluster=Cluster(pods=pods(homeless), nodes=nodes(node()))))
+    assert any("shop-2 is Pending: 0/3 nodes" in text for text in outcome.means)
+
+
+def test_what_only_the_node_knows_is_a_gap_with_the_way_to_it() -> None:
+    (gap,) = [one for one in run(situation(cluster=Cluster(nodes=nodes(node())))).gaps if "node node-a" in one.missing]
+    assert "PSI" in gap.missing
+    assert "conntrack" in gap.missing
+    for word in ("kubectl debug node/node-a", "create pods", "privileged", "Fargate", "deleted"):
+        assert word in gap.remedy
+
+
+def test_what_was_read_of_the_node_is_no_gap() -> None:
+    assert "PSI" not in missing(Cluster(nodes=nodes(node(cpu_pressure_ratio=0.1))))
+    assert "conntrack" not in missing(Cluster(nodes=nodes(node()), network=COUNTED))
+    assert "node node-a" not in missing(Cluster(nodes=nodes(node(cpu_pressure_ratio=0.1)), network=COUNTED))
