@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.runbook.test_packets import ACK, CLIENT, RST, SERVER, SYN, talk, tcp, udp
+from tests.packets.made import ACK, CLIENT, RST, SERVER, SYN, talk, tcp, udp
 from unslow.cli import main
 from unslow.errors import BadInput
 from unslow.packets.verdict import Verdict, verdict

@@ -6,9 +6,20 @@ from unslow.packets.verdict import Spread, Verdict
 
 
 def lines(one: Verdict) -> list[str]:
-    figures = [
-        *one.means,
-        "",
+    """The sentences first, then the figures, then what the capture cannot show."""
+    told = [*one.means, "", *figures(one)]
+    if one.worst:
+        told += ["", "Connections that waited most (ms per request):"]
+    told += [
+        f"  {each.client} -> {each.server}  requests {each.requests}, network {_ms(each.network_ms)}, "
+        f"server {_ms(each.server_ms)}, retransmitted {each.retransmitted}"
+        for each in one.worst
+    ]
+    return [*told, *([""] if one.limits else []), *(f"note: {text}" for text in one.limits)]
+
+
+def figures(one: Verdict) -> list[str]:
+    return [
         f"{one.packets} packets in {one.seconds:.1f} s, {one.connections} connections, {one.requests} requests",
         f"handshake  {_spread(one.handshake)}",
         f"network    {_spread(one.network)}  (per request)",
@@ -18,14 +29,6 @@ def lines(one: Verdict) -> list[str]:
         f"{one.retransmitted} retransmitted of {one.data_segments} data segments, {one.opening_again} SYN and "
         f"{one.closing_again} FIN again, {one.zero_windows} zero windows, {one.resets} resets",
     ]
-    if one.worst:
-        figures += ["", "Connections that waited most (ms per request):"]
-    figures += [
-        f"  {each.client} -> {each.server}  requests {each.requests}, network {_ms(each.network_ms)}, "
-        f"server {_ms(each.server_ms)}, retransmitted {each.retransmitted}"
-        for each in one.worst
-    ]
-    return [*figures, *([""] if one.limits else []), *(f"note: {text}" for text in one.limits)]
 
 
 def _spread(one: Spread | None) -> str:

@@ -7,12 +7,11 @@ import time
 
 import msgspec
 
-from unslow.errors import Unavailable
+from unslow.errors import BadInput, Unavailable
 from unslow.evidence.cluster import Pod
 from unslow.kube.execute import execute
 from unslow.runbook import inside
 from unslow.runbook.ephemeral import Container, add, listed, output, started
-from unslow.runbook.packets import verdict
 from unslow.runbook.situation import Situation
 from unslow.runbook.step import Gap, Outcome, Proposal
 
@@ -95,9 +94,20 @@ def _captured(situation: Situation, pod: Pod, container: Container) -> Outcome:
     content = _read(situation, pod, container)
     if len(content) != proof.bytes or hashlib.sha256(content).hexdigest() != proof.sha256:
         raise Unavailable("the whole capture: its length or hash differs from what was written", "try again")
-    lines, means = verdict(content)
+    figures, means = _judged(content)
     proved = f"{len(content)} bytes, SHA-256 {proof.sha256[:16]}… as written in the pod; {'; '.join(proof.told)}"
-    return Outcome(state="changed", result=(proved, *lines), means=tuple(means), left=left)
+    return Outcome(state="changed", result=(proved, *figures), means=means, left=left)
+
+
+def _judged(content: bytes) -> tuple[list[str], tuple[str, ...]]:
+    from unslow.packets.verdict import verdict
+    from unslow.packets.words import figures
+
+    try:
+        found = verdict(content)
+    except BadInput as error:
+        raise Unavailable(f"a capture that can be read: {error.message}", error.remedy) from error
+    return figures(found), (*found.means, *found.limits)
 
 
 def _proof(situation: Situation, pod: Pod, container: Container, seconds: float) -> Proof:
