@@ -7,6 +7,7 @@ import time
 import msgspec
 
 from unslow.evidence.cluster import Pod
+from unslow.kube.errors import ApiError
 from unslow.kube.meta import Meta
 from unslow.runbook.keeper import Undo
 from unslow.runbook.situation import Situation
@@ -68,4 +69,18 @@ def _switched(situation: Situation, pod: Pod, note: str) -> Outcome:
     situation.progress(f"tracing {pod.name} for {seconds:.0f} s")
     time.sleep(seconds)
     situation.keeper.undo(undo)
-    return Outcome(state="changed", result=(f"{note}=true was on {pod.name} for {seconds:.0f} s, and is gone again",))
+    return Outcome(
+        state="changed",
+        result=(f"{note}={value} was on {pod.name} for {seconds:.0f} s, and {_now(situation, path, note)}",),
+    )
+
+
+def _now(situation: Situation, path: str, note: str) -> str:
+    """Read back, not assumed: somebody may have set it anew, or the pod may have gone."""
+    try:
+        left = (situation.client.get(path, _Pod).metadata.annotations or {}).get(note)
+    except ApiError as error:
+        if error.code != 404:
+            raise
+        return "the pod has gone since"
+    return "is gone again" if left is None else f"somebody has set it to {left!r} since: that is left as it is"
