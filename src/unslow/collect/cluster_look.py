@@ -75,9 +75,9 @@ class Look:
         resolved = cluster_target.resolve(self._client, target, namespace, looking)
         known = groups.otherwise(frozenset())
         first = First(self._ask, early, resolved.namespace, resolved.selector.text, resolved.kind, known)
+        late = Late(self._ask, resolved.namespace)
         second = Second(self._ask, first, measures=self._measures)
         logs = [] if self._measures else cluster_logs.asked(self._ask, first.pods.otherwise([]))
-        late = Late(self._ask, resolved.namespace)
         config = config_metadata(
             self._ask, resolved.namespace, cluster_history.config_maps(resolved.workload.spec.template.spec)
         )
