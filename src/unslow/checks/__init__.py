@@ -49,14 +49,14 @@ REMEDIES = {
     "quotas": "allow list on resourcequotas and limitranges",
     "budgets": "allow list on poddisruptionbudgets (group policy)",
     "policies": "allow list on networkpolicies (group networking.k8s.io)",
-    "dns": "give unslow a Prometheus server that scrapes CoreDNS, or allow a probe in the pod",
-    "network": "give unslow a Prometheus server with node_exporter's netstat, or allow a probe in the pod or on the node",
-    "mesh": "give unslow a Prometheus server that scrapes the mesh's proxies",
+    "dns": "allow get on pods/proxy in kube-system (CoreDNS counts its own answers), or pods/exec at the target",
+    "network": "unslow reads no counters of nodes yet; by hand, on the node: nstat -az TcpRetransSegs; conntrack -S",
+    "mesh": "unslow reads no metrics of the mesh's proxies yet; by hand: istio_request_duration_milliseconds by reporter",
     "cni": "allow list on daemonsets in kube-system",
     "changes": "allow list on replicasets, configmaps and events, or give unslow the audit log",
-    "usage": "give unslow a Prometheus server with cAdvisor's metrics: --prometheus URL; or install metrics-server",
-    "throttling": "give unslow a Prometheus server with cAdvisor's metrics: --prometheus URL",
-    "pod latency": "give unslow a Prometheus server that scrapes the pods' request durations: --prometheus URL",
+    "usage": "install metrics-server; `kubectl top` needs it too",
+    "throttling": "deploy/rbac/kubelet-metrics.yaml (get on nodes/proxy, which is nearly root on nodes: weigh it)",
+    "pod latency": "export request durations on a metrics page of each pod, and allow get on pods/proxy",
 }
 """How to enable each section; the general form, when the collector itself did not say better."""
 

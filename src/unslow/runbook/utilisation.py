@@ -48,7 +48,7 @@ def run(situation: Situation) -> Outcome:
 
 
 def _of_the_node(situation: Situation, nodes: Sequence[Node]) -> tuple[Gap, ...]:
-    """What only a node knows, and was not read: by name, with the two ways to it."""
+    """What only a node knows, and was not read: by name, with the way to it."""
     pressed = any(node.cpu_pressure_ratio is not None for node in nodes)
     parts = situation.cluster.network.parts if situation.cluster.network else ()
     counted = any(part.conntrack_count is not None for part in parts)
@@ -60,7 +60,7 @@ def _of_the_node(situation: Situation, nodes: Sequence[Node]) -> tuple[Gap, ...]
     return (
         Gap(
             f"of node {nodes[0].name}: {' and '.join(unknown)}",
-            f"run node_exporter, or look by hand: kubectl debug node/{nodes[0].name} -n {situation.namespace} -it "
+            f"unslow never enters a node; by hand: kubectl debug node/{nodes[0].name} -n {situation.namespace} -it "
             f"--image={situation.options.probe_image} --profile=sysadmin -- {read}; it takes the right to create pods and "
             f"Pod Security level privileged in {situation.namespace}, not Fargate, and the pod is to be deleted afterwards",
         ),
