@@ -100,7 +100,7 @@ def read(path: Path) -> Login:
     try:
         found = msgspec.convert(yaml.safe_load(path.read_bytes()) or {}, _File)
     except (OSError, UnicodeDecodeError, yaml.YAMLError, msgspec.ValidationError) as error:
-        what = str(error) if isinstance(error, OSError | msgspec.ValidationError) else "no YAML"
+        what = str(error) if isinstance(error, msgspec.ValidationError) else f"cannot be read ({type(error).__name__})"
         raise BadInput(f"{path}: {what[:200]}", "write it as Prometheus' HTTP client file: tls_config, ...") from None
     folder = path.parent
     headers = dict(found.headers)

@@ -78,6 +78,8 @@ def run(arguments: argparse.Namespace) -> int:
         debug_image=arguments.debug_image if "connectivity" in arguments.allow else "",
         postgres=arguments.postgres,
         prometheus=arguments.prometheus or None,
+        prometheus_config=arguments.prometheus_config,
+        prometheus_headers=headers_of(arguments.prometheus_header),
     )
     options = Options(
         allow=frozenset(arguments.allow),
