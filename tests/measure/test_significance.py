@@ -20,6 +20,14 @@ def test_without_one_ordinary_kinds_must_dominate() -> None:
     assert floor_s(account(now_ms=20.0), normal=False) == pytest.approx(0.010)
 
 
+def test_behind_a_long_queue_the_holder_of_the_workers_is_still_seen() -> None:
+    queue, pool = line("queue", "waiting for a free worker", 1500.0), line("db pool wait", "pool", 230.0)
+    behind = account(queue, pool, now_ms=1850.0)
+    assert floor_s(behind, normal=False) == pytest.approx(0.0525)
+    assert is_excess(behind, (pool,), normal=False)
+    assert not is_excess(account(queue, POOL, now_ms=1850.0), (POOL,), normal=False)
+
+
 def test_an_excess_within_its_sampling_error_is_none() -> None:
     assert is_excess(account(now_ms=50.0), (POOL,), normal=False)
     uncertain = line("db pool wait", "pool", 12.0, error_ms=7.0)

@@ -34,7 +34,9 @@ def floor_s(account: Account, *, normal: bool) -> float:
         return max(GROWN_S, GROWN_RATIO * account.now.mean_s)
     if normal:
         return max(DOMINANT_S, DOMINANT_RATIO * account.now.mean_s)
-    return max(ABNORMAL_S, ABNORMAL_RATIO * account.now.mean_s)
+    # A queue multiplies whatever holds the workers: behind a long one the holder must still be seen.
+    served_s = account.now.mean_s - total(account.of_kind("queue"))
+    return max(ABNORMAL_S, ABNORMAL_RATIO * served_s)
 
 
 def is_excess(account: Account, lines: Iterable[Line], *, normal: bool) -> bool:
