@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.runbook.test_packets import capture, talk
+from tests.packets.made import capture, talk
 from unslow.cli import main
 
 

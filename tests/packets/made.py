@@ -25,6 +25,16 @@ def ip(protocol: int, source: bytes, sink: bytes, body: bytes, beyond: int) -> b
     return head + body
 
 
+def capture(*packets: tuple[float, bytes]) -> bytes:
+    """Raw IP link type, times in ms."""
+    parts = [struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 256, 101)]
+    for at_ms, packet in packets:
+        parts.append(
+            struct.pack("<IIII", int(at_ms // 1000), int(at_ms % 1000 * 1000), len(packet), len(packet)) + packet
+        )
+    return b"".join(parts)
+
+
 def talk(start_ms: float, port: int = 40000) -> list[tuple[float, bytes]]:
     """10 ms of network, 70 ms of server."""
     client = (CLIENT[0], port)
