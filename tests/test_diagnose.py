@@ -3,6 +3,8 @@ from __future__ import annotations
 import pytest
 
 from tests import samples
+from tests.checks.cluster import container, pod, pods, usage
+from tests.checks.verbs import requests
 from tests.evidences import evidence
 from unslow.checks import all_checks, applies
 from unslow.diagnose import diagnose
@@ -61,6 +63,16 @@ def test_nothing_measured_is_unknown_and_not_healthy() -> None:
     assert diagnosis.verdict == "unknown"
     assert not diagnosis.causes
     assert diagnosis.skipped
+
+
+def test_a_short_time_that_is_mostly_dark_is_not_healthy_beside_a_sure_cause() -> None:
+    quick = requests(*[4.0, 4.5, 5.0] * 30)
+    full = container(usage=usage(cores=0.071), cpu_limit_cores=0.07)
+    stopped = diagnose(evidence(requests=quick, cluster=Cluster(pods=pods(pod("a", full)))))
+    assert [cause.check for cause in stopped.causes] == ["cpu_throttled"]
+    assert stopped.verdict == "unknown"
+    assert "Likely: the pods use all of their CPU limit" in stopped.headline
+    assert diagnose(evidence(requests=quick, cluster=Cluster(pods=pods(pod("a"))))).verdict == "healthy"
 
 
 def test_a_baseline_that_was_as_slow_clears_the_service() -> None:

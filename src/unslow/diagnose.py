@@ -34,7 +34,7 @@ from unslow.measure.onset import onset_s
 from unslow.measure.quantities import percentile
 from unslow.measure.significance import DOMINANT_S, GROWN_RATIO, GROWN_S, STANDARD_ERRORS
 from unslow.measure.stacks import place_of, samples_of_route, stack_of
-from unslow.ranking import Granted, rank
+from unslow.ranking import SURE_ENOUGH, Granted, rank
 from unslow.traced import service_map, traced_requests
 
 Verdict = Literal["slow", "healthy", "unknown"]
@@ -122,13 +122,14 @@ def _verdict(the_account: Account | None, causes: tuple[Cause, ...]) -> Verdict:
     risen = the_account.before is not None and has_risen(the_account)
     if risen or any(cause.excess_ms > 0 for cause in causes):
         return "slow"
-    return "unknown" if _is_dark(the_account) else "healthy"
+    return "unknown" if _is_dark(the_account, causes) else "healthy"
 
 
-def _is_dark(the_account: Account) -> bool:
-    """Whether most of a time that may matter is unexplained: then nobody can call it healthy."""
+def _is_dark(the_account: Account, causes: tuple[Cause, ...]) -> bool:
+    """Whether most of the time is unexplained, and it may matter or hide what was found: then nobody can call it healthy."""
     dark_s = the_account.unexplained_s
-    return dark_s >= DOMINANT_S and dark_s >= MOSTLY * the_account.now.mean_s
+    matters = dark_s >= DOMINANT_S or any(cause.confidence >= SURE_ENOUGH for cause in causes)
+    return matters and dark_s >= MOSTLY * the_account.now.mean_s
 
 
 MOSTLY = 0.5
