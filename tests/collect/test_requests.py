@@ -246,10 +246,10 @@ def test_only_methods_that_change_nothing() -> None:
     [
         ([], [], requests.FIRST_PER_S),
         ([0.001] * 5, [], requests.MOST_PER_S),
-        ([0.1] * 5, [], 5.0),
+        ([0.2] * 5, [], 2.5),
         ([2.0] * 3, [], requests.LEAST_PER_S),
         ([], [4.0], requests.LEAST_PER_S),
-        ([0.1], [0.05], 5.0),  # one that has only just been sent says nothing yet
+        ([0.2], [0.05], 2.5),  # one that has only just been sent says nothing yet
         ([0.0], [], requests.MOST_PER_S),
     ],
 )
