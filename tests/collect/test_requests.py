@@ -16,7 +16,7 @@ import pytest
 
 from unslow.collect import requests
 from unslow.collect.requests import Prober, Timed, affordable_rate_per_s
-from unslow.errors import BadUsage
+from unslow.errors import BadUsage, Unavailable
 from unslow.evidence.requests import Requests
 from unslow.evidence.window import Window
 
@@ -292,3 +292,21 @@ def test_the_interpreter_is_handed_over_sooner_only_while_it_runs() -> None:
         during = sys.getswitchinterval()
         prober.stop()
     assert during < before == sys.getswitchinterval()
+
+
+def test_what_broke_on_our_own_way_tells_nothing_of_the_service() -> None:
+    with counted(answer=b"") as server:
+        prober = Prober(f"http://127.0.0.1:{server.port}/", rate_per_s=20)
+        prober.start()
+        try:
+            window = Window(start_s=time.time(), end_s=time.time() + 0.5)
+            time.sleep(0.5)
+            cut = prober.window(window)
+            ports = [one.local_port for one in prober.requests()]
+            assert set(cut.status) == {0}
+            kept = prober.window(window, lost=ports[1:])
+            assert len(kept.due_s) == 1
+            with pytest.raises(Unavailable, match="our own way"):
+                prober.window(window, lost=ports)
+        finally:
+            prober.stop()

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from unslow.collect import cluster_services
+from unslow.collect import cluster_ports, cluster_services
 from unslow.collect.cluster_inside import Place
 from unslow.collect.cluster_paths import busiest_path
 from unslow.collect.cluster_pods import application_containers
@@ -63,10 +63,11 @@ def place(
     if not candidates:
         raise Unavailable("a running pod of the workload", "look at its events: why do its pods not start?")
     pod = min(candidates, key=lambda one: (not _ready(one), -cores.get(one.metadata.name, 0.0), one.metadata.name))
-    port = _port(pod, services)
+    port = cluster_ports.http_port(pod, services, application_containers(pod))
     if port is None:
         raise Unavailable(
-            f"the port that {pod.metadata.name} serves", "declare it: containerPort in the pod, or a Service before it"
+            f"a port of {pod.metadata.name} that answers HTTP",
+            "declare it: containerPort in the pod, or a Service before it, with a name that begins with http",
         )
     node = nodes.get(pod.spec.node_name)
     return Place(
@@ -87,22 +88,6 @@ def _runs(pod: core.Pod) -> bool:
 def _ready(pod: core.Pod) -> bool:
     ready = pod.condition("Ready")
     return ready is not None and ready.status == "True"
-
-
-def _port(pod: core.Pod, services: Sequence[core.Service]) -> int | None:
-    """By the service before it, else as declared, else where its probes go."""
-    for service in services:
-        if cluster_services.leads_to(service, pod.metadata.labels):
-            port = cluster_services.target_port(service, pod)
-            if port is not None:
-                return port
-    for container in application_containers(pod):
-        for declared in container.ports or ():
-            return declared.container_port
-        for probe in (container.readiness_probe, container.liveness_probe, container.startup_probe):
-            if probe and probe.http_get and isinstance(probe.http_get.port, int):
-                return probe.http_get.port
-    return None
 
 
 def _container(pod: core.Pod, port: int) -> core.Container:

@@ -117,15 +117,16 @@ def _matches(target: int | str, selected: Sequence[core.Pod]) -> bool | None:
 
 def target_port(service: core.Service, pod: core.Pod) -> int | None:
     """The number of the pod's port that the service's first port leads to."""
-    for port in service.spec.ports or ():
-        target = port.target_port or port.port
-        if isinstance(target, int):
-            return target
-        for container in pod.spec.containers:
-            for one in container.ports or ():
-                if one.name == target:
-                    return one.container_port
-    return None
+    return next((number for port in service.spec.ports or () if (number := port_behind(port, pod)) is not None), None)
+
+
+def port_behind(port: core.ServicePort, pod: core.Pod) -> int | None:
+    """The number of the pod's port that this port of a service leads to; None for a name that the pod does not have."""
+    target = port.target_port or port.port
+    if isinstance(target, int):
+        return target
+    declared = (one for container in pod.spec.containers for one in container.ports or ())
+    return next((one.container_port for one in declared if one.name == target), None)
 
 
 def _endpoints(slices: Iterable[network.EndpointSlice]) -> dict[str, list[Endpoint]]:

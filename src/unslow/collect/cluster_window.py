@@ -23,7 +23,7 @@ from unslow.evidence.requests import Requests
 from unslow.evidence.servers import Server
 from unslow.evidence.window import Window
 from unslow.kube import core
-from unslow.kube.port_forward import forwarded
+from unslow.kube.port_forward import Forward, forwarded
 from unslow.settings import Looking
 
 SHARE = 0.42
@@ -167,7 +167,7 @@ class LatencyWindow:
 
     def _left_s(self) -> float:
         """Of the budget, without what reading the rest takes."""
-        return self._ask.client.left_s(3600.0) - REST_S
+        return max(0.0, self._ask.client.remaining_s(3600.0) - REST_S)
 
     def _inside(self, where: Place) -> Seen:
         cluster_ladder.need(self._rights.exec, "exec", where.namespace)
@@ -218,13 +218,14 @@ class LatencyWindow:
         try:
             cluster_ladder.need(self._rights.forward, "portforward", where.namespace)
             with forwarded(self._ask.client, where.namespace, where.pod, where.port) as forward:
-                return self._measured(f"http://127.0.0.1:{forward.port}", where.path)
+                return self._measured(forward, where.path)
         except Unavailable as error:
             cluster_ladder.refused(("requests", "timers"), error, self._attempts.skip, "port-forward")
         self._wait(start_s)
         return Seen(Window(start_s=start_s, end_s=time.time()))
 
-    def _measured(self, base: str, path: str) -> Seen:
+    def _measured(self, forward: Forward, path: str) -> Seen:
+        base = f"http://127.0.0.1:{forward.port}"
         page = self._attempts.run("timers", "port-forward", lambda: MetricsPage([base])) if self._uses_page else None
         prober = Prober(base + path, headers=self._looking.headers, rate_per_s=self._looking.rate_per_s)
         prober.start()
@@ -239,7 +240,7 @@ class LatencyWindow:
                 page.scrape()
             window = Window(start_s=start_s, end_s=time.time())
             sections: dict[str, object] = {
-                "requests": self._attempts.run("requests", "port-forward", lambda: prober.window(window))
+                "requests": self._attempts.run("requests", "port-forward", lambda: prober.window(window, forward.lost))
             }
             if page:
                 sections["timers"] = self._attempts.run("timers", "port-forward", page.timers)

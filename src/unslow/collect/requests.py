@@ -11,13 +11,13 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 
-from unslow.errors import BadUsage
+from unslow.errors import BadUsage, Unavailable
 from unslow.evidence.requests import Requests
 from unslow.evidence.window import Window
 from unslow.http_request import HttpRequest, http_request, tls_context
@@ -147,14 +147,22 @@ class Prober:
         """[start, end) of the requests answered so far, Unix seconds."""
         return [(timed.start_s, timed.end_s) for timed in self.requests()]
 
-    def window(self, window: Window) -> Requests:
-        """The requests due within `window`; waits for those still under way, at most their time-out."""
+    def window(self, window: Window, lost: Collection[int] = ()) -> Requests:
+        """The requests due within `window`; waits for those still under way, at most their time-out.
+
+        `lost`: local ports of those that failed on our own way there; they tell nothing of the service. Raises
+        `Unavailable` when no other is left.
+        """
         while self._is_under_way(window) and self._clock.now_s() < window.end_s + self._timeout_s + 1.0:
             time.sleep(0.02)
         timed = sorted(
             (one for one in self.requests() if window.start_s <= one.due_s < window.end_s),
             key=lambda one: one.due_s,
         )
+        if lost:
+            timed = [one for one in timed if one.status or one.local_port not in lost]
+            if not timed:
+                raise Unavailable("an answer: every connection broke on our own way to the service", "try again")
         return Requests(
             due_s=tuple(one.due_s - window.start_s for one in timed),
             wait_s=tuple(one.wait_s for one in timed),

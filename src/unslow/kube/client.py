@@ -81,12 +81,14 @@ class Client:
 
     def left_s(self, at_most: float = TIMEOUT_S) -> float:
         """Seconds until the deadline; raises `Unreachable` when it is over."""
-        if self._deadline is None:
-            return at_most
-        left = self._deadline - time.monotonic()
+        left = self.remaining_s(at_most)
         if left <= 0.05:
             raise Unreachable("no time was left to ask the API server", "give a longer --budget")
-        return min(at_most, left)
+        return left
+
+    def remaining_s(self, at_most: float = TIMEOUT_S) -> float:
+        """Seconds until the deadline, below 0 when it is over."""
+        return at_most if self._deadline is None else min(at_most, self._deadline - time.monotonic())
 
     def get(self, path: str, type_: type[T], parameters: Parameters | None = None, *, asked: str = "") -> T:
         return decoded(self.send("GET", path, parameters=parameters, asked=asked).content, type_, path)

@@ -248,6 +248,7 @@ class ServicePort(msgspec.Struct, frozen=True, rename="camel"):
     name: str = ""
     protocol: str = "TCP"
     target_port: int | str = ""
+    app_protocol: str = ""
 
 
 class ServiceSpec(msgspec.Struct, frozen=True, rename="camel"):

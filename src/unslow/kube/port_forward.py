@@ -20,7 +20,7 @@ _QUIET_S = 1.0
 
 
 class Forward:
-    """Made by `forwarded`; `errors` holds what the kubelet said, the newest last."""
+    """Made by `forwarded`; `errors` holds what the kubelet and the API server said, the newest last."""
 
     def __init__(self, client: Client, namespace: str, pod: str, port: int) -> None:
         self._client = client
@@ -33,6 +33,8 @@ class Forward:
         self._threads: list[threading.Thread] = []
         self.port: int = self._listener.getsockname()[1]
         self.errors: list[str] = []
+        self.lost: set[int] = set()
+        """Callers' ports of the connections that broke on the way through the API server, not at the pod."""
 
     def start(self) -> None:
         self._run(self._accept)
@@ -51,14 +53,14 @@ class Forward:
     def _accept(self) -> None:
         while not self._stop.is_set():
             try:
-                local, _ = self._listener.accept()
+                local, (_, caller) = self._listener.accept()
             except TimeoutError:
                 continue
             except OSError:
                 return  # the listener was closed
-            self._run(self._serve, local)
+            self._run(self._serve, local, caller)
 
-    def _serve(self, local: socket.socket) -> None:
+    def _serve(self, local: socket.socket, caller: int) -> None:
         local.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         try:
             with (
@@ -68,6 +70,7 @@ class Forward:
                 self._run(self._upwards, local, remote)
                 self._downwards(local, remote)
         except Unavailable as error:
+            self.lost.add(caller)
             self.errors.append(error.missing)
         except OSError as error:
             self.errors.append(str(error))
