@@ -229,7 +229,13 @@ class NodeInfo(msgspec.Struct, frozen=True, rename="camel"):
     container_runtime_version: str = ""
 
 
+class NodeAddress(msgspec.Struct, frozen=True):
+    type: str = ""
+    address: str = ""
+
+
 class NodeStatus(msgspec.Struct, frozen=True, rename="camel"):
+    addresses: tuple[NodeAddress, ...] | None = None
     capacity: Quantities | None = None
     allocatable: Quantities | None = None
     conditions: tuple[Condition, ...] | None = None

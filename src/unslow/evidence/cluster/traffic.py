@@ -107,7 +107,7 @@ class Dns(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NodeNetwork(msgspec.Struct, frozen=True, kw_only=True):
-    """Of one node (or of one pod's network namespace); differences over the window."""
+    """Of one node (or of one pod's network namespace); differences over `over_s`."""
 
     name: str
     scope: Literal["node", "pod"] = "node"
@@ -127,6 +127,8 @@ class NodeNetwork(msgspec.Struct, frozen=True, kw_only=True):
     allowance_exceeded: int | None = None
     """Packets that the cloud's instance allowance queued or dropped (ENA counters)."""
     rtt_s: float | None = None
+    over_s: float | None = None
+    """Seconds that the differences cover; None: the window."""
 
 
 class Network(msgspec.Struct, frozen=True, kw_only=True):
