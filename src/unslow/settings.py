@@ -48,3 +48,5 @@ class Looking(msgspec.Struct, frozen=True, kw_only=True):
     """With Python 3.11: may be added to a pod as a debug container where the pod's own image has none; empty: never."""
     use_exec: bool = True
     """Whether unslow may run its own readers inside the target's container, by exec."""
+    node_image: str = ""
+    """With Python 3.11: of small pods in the network of the workload's nodes, that read the nodes' counters; empty: never."""

@@ -36,14 +36,14 @@ def cni(
     images = [container.image for container in found[name].spec.template.spec.containers] if name else []
     return Cni(
         kind=_PLUGINS.get(name, ""),
-        version=_tag(images[0]) if images else "",
+        version=tag(images[0]) if images else "",
         proxy_mode=_mode(found, proxy, cilium),
         services=services,
     )
 
 
-def _tag(image: str) -> str:
-    """Of `registry:5000/team/name:tag@sha256:...`; empty without one."""
+def tag(image: str) -> str:
+    """The version of `registry:5000/team/name:tag@sha256:...`; empty without one."""
     return image.partition("@")[0].rpartition("/")[2].partition(":")[2]
 
 

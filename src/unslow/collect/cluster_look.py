@@ -132,6 +132,7 @@ class Look:
             return Window(start_s=start_s, end_s=start_s + 1e-3), Last(first.pods, first.early.events, second.kubelets)
         # Loads database drivers: only who measures waits for that.
         from unslow.collect.cluster_ladder import Rights
+        from unslow.collect.cluster_monitoring import Monitoring
         from unslow.collect.cluster_window import LatencyWindow
 
         dns_pods = late.dns_pods.otherwise([])[:DNS_PAGES]
@@ -140,23 +141,30 @@ class Look:
         own = first.own_metrics.otherwise([]) if first.own_metrics else []
         cores = {name: used.cores or 0.0 for (_, name), used in cluster_readings.used_by_pods(own, None).items()}
         nodes = {node.metadata.name: node for node in first.early.nodes.otherwise([])}
-        with contextlib.closing(self._databases(resolved)) as databases:
-            looked = LatencyWindow(self._looking, self._ask, self._attempts, self._progress, rights, databases)
-            seen = looked.run(first.pods.otherwise([]), first.early.services.otherwise([]), nodes, cores, resolved.pod)
-        self._sections |= seen.sections
-        sockets = seen.sections.get("sockets")
-        if isinstance(sockets, Sockets):
-            names = cluster_peers.addresses(first.early.services.otherwise([]), first.early.slices.otherwise([]))
-            self._sections["sockets"] = cluster_peers.named(sockets, names)
-        last = Last(
-            pods=self._ask.pods(resolved.namespace, resolved.selector.text),
-            events=self._ask.events(resolved.namespace),
-            kubelets=second.kubelet_pages(),
-            latencies=seen.latencies,
-            looked_into=seen.pod,
-            dns=seen.dns,
-        )
-        last.dns_pages = _pairs(dns_before, self._dns_pages(dns_pods))
+        monitoring = Monitoring(self._looking, self._client, self._attempts, resolved.namespace)
+        with contextlib.closing(monitoring):
+            monitoring.start(second.target_nodes, self._looking.budget_s)
+            with contextlib.closing(self._databases(resolved)) as databases:
+                looked = LatencyWindow(self._looking, self._ask, self._attempts, self._progress, rights, databases)
+                pods, services = first.pods.otherwise([]), first.early.services.otherwise([])
+                seen = looked.run(pods, services, nodes, cores, resolved.pod)
+            self._sections |= seen.sections
+            sockets = seen.sections.get("sockets")
+            if isinstance(sockets, Sockets):
+                names = cluster_peers.addresses(services, first.early.slices.otherwise([]))
+                self._sections["sockets"] = cluster_peers.named(sockets, names)
+            last = Last(
+                pods=self._ask.pods(resolved.namespace, resolved.selector.text),
+                events=self._ask.events(resolved.namespace),
+                kubelets=second.kubelet_pages(),
+                latencies=seen.latencies,
+                looked_into=seen.pod,
+                dns=seen.dns,
+                usage=seen.usage,
+            )
+            last.dns_pages = _pairs(dns_before, self._dns_pages(dns_pods))
+            ours = [nodes[name] for name in second.target_nodes if name in nodes]
+            last.monitored = monitoring.result(resolved.kind, resolved.name, pods, ours)
         return seen.window, last
 
     def _databases(self, resolved: Resolved) -> Databases:

@@ -27,7 +27,7 @@ from unslow.kube.client import Client
 from unslow.kube.errors import ApiError
 from unslow.kube.logs import log_lines
 
-RUNG = "node"
+NODE = "node"
 NODES = 3
 """At most so many of the target's nodes are looked at."""
 START_S = 15.0
@@ -56,12 +56,12 @@ class NodePods:
         self._made: dict[str, core.Pod] = {}
         self._until = 0.0
 
+    @property
+    def started(self) -> bool:
+        return bool(self._made)
+
     def start(self, nodes: Sequence[str], seconds: float) -> None:
         """One pod on each of the first nodes. Raises `Unavailable` with the verb or the level that forbids it."""
-        if not self._image:
-            raise Unavailable(
-                "an image with Python for the node's reader", "name one that the nodes can pull: --debug-image IMAGE"
-            )
         for verb, sub in (("get", ""), ("delete", ""), ("get", "log")):
             wanted = Permission(verb, "pods", subresource=sub, namespace=self._namespace)
             if not may(self._client, wanted):
@@ -100,7 +100,7 @@ class NodePods:
         """Those of earlier runs that are over."""
         path = f"/api/v1/namespaces/{self._namespace}/pods"
         for pod in self._client.items(
-            path, core.Pod, labels=f"{LABEL}={RUNG}", asked=f"list pods in namespace {self._namespace}"
+            path, core.Pod, labels=f"{LABEL}={NODE}", asked=f"list pods in namespace {self._namespace}"
         ):
             if pod.status.phase in {"Succeeded", "Failed"}:
                 with contextlib.suppress(ApiError):
@@ -150,7 +150,7 @@ def manifest(namespace: str, node: str, image: str, seconds: float) -> dict[str,
         "metadata": {
             "name": name,
             "namespace": namespace,
-            "labels": {LABEL: RUNG, "app.kubernetes.io/managed-by": "unslow"},
+            "labels": {LABEL: NODE, "app.kubernetes.io/managed-by": "unslow"},
         },
         "spec": {
             "nodeName": node,

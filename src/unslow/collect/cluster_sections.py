@@ -9,6 +9,7 @@ from msgspec.structs import replace
 
 from unslow.collect import (
     cluster_cni,
+    cluster_counters,
     cluster_dns,
     cluster_events,
     cluster_guards,
@@ -20,6 +21,7 @@ from unslow.collect import (
     cluster_services,
 )
 from unslow.collect.attempts import Attempts
+from unslow.collect.cluster_monitored import Monitored
 from unslow.collect.cluster_nodes import Tenants
 from unslow.collect.cluster_questions import Answer, Bare, First, Late, Second, meta_of
 from unslow.collect.cluster_readings import Differences, KubeletPage
@@ -67,6 +69,10 @@ class Last:
     """The pod that the sections from inside are of."""
     dns: Dns | None = None
     """What was looked up from inside it."""
+    usage: dict[tuple[str, str], Usage] = field(default_factory=dict)
+    """By pod and container: its own CPU counters."""
+    monitored: Monitored = field(default_factory=Monitored)
+    """What Prometheus and pods on the nodes told."""
 
 
 class Sections:
@@ -112,7 +118,10 @@ class Sections:
             "cni": self._cni,
             "changes": self._changes,
         }
-        made = {name: attempts.run(name, RUNG, make) for name, make in makers.items()}
+        made: dict[str, object] = {name: attempts.run(name, RUNG, make) for name, make in makers.items()}
+        made["network"] = self._last.monitored.network()
+        pods = made["pods"]
+        made["mesh"] = self._last.monitored.on_mesh(pods) if isinstance(pods, Pods) else None
         return {name: section for name, section in made.items() if section is not None}
 
     def _kubelets(self) -> Differences:
@@ -134,7 +143,8 @@ class Sections:
 
     def _own_usage(self) -> dict[tuple[str, str], Usage]:
         metrics = self._first.own_metrics.otherwise([]) if self._first.own_metrics else []
-        return cluster_readings.usage(self._resolved.namespace, metrics, self._differences)
+        known = cluster_readings.usage(self._resolved.namespace, metrics, self._differences)
+        return known | {key: cluster_counters.over(known.get(key), own) for key, own in self._last.usage.items()}
 
     def _nodes_by_name(self) -> dict[str, core.Node]:
         return {node.metadata.name: node for node in self._first.early.nodes.otherwise([])}
@@ -187,7 +197,7 @@ class Sections:
             latencies=self._last.latencies,
         )
         found = cluster_pods.pods(self._own_pods()(), context)
-        return replace(found, looked_into=self._last.looked_into)
+        return self._last.monitored.on_pods(replace(found, looked_into=self._last.looked_into))
 
     def _nodes(self) -> Nodes:
         nodes = self._first.early.nodes()
@@ -199,7 +209,8 @@ class Sections:
             complete=self._second.complete,
             used=cluster_readings.used_by_pods(metrics, self._differences),
         )
-        return cluster_nodes.nodes(nodes, tenants, cluster_readings.used_by_nodes(used))
+        made = cluster_nodes.nodes(nodes, tenants, cluster_readings.used_by_nodes(used))
+        return self._last.monitored.on_nodes(made)
 
     def _events(self) -> Events:
         own = {("Pod", pod.metadata.name) for pod in self._own_pods().otherwise([])}
@@ -289,12 +300,13 @@ class Sections:
     def _cni(self) -> Cni:
         proxy = self._late.proxy_settings
         unknown = core.ConfigMap(metadata=Meta())
-        return cluster_cni.cni(
+        made = cluster_cni.cni(
             self._late.daemons(),
             proxy.otherwise(unknown),
             None,
             len(self._first.early.services.otherwise([])) or None,
         )
+        return self._last.monitored.on_cni(made)
 
     def _changes(self) -> Changes:
         target = (self._resolved.kind, self._resolved.name)

@@ -29,7 +29,8 @@ def add(commands: Commands) -> None:
         action="append",
         default=[],
         metavar="STEP",
-        help="make a change that is otherwise proposed: connectivity, tracing, capture, loadtest (may be repeated)",
+        help="make a change that is otherwise proposed: connectivity, tracing, capture, loadtest; node: also read the "
+        "nodes from a small pod in their network (may be repeated)",
     )
     added.add_argument("--budget", type=seconds, default=30.0, metavar="TIME", help="time to look (default 30s)")
     add_access(added)
@@ -70,25 +71,27 @@ def run(arguments: argparse.Namespace) -> int:
     from unslow.runbook.walk import walk
     from unslow.settings import Looking
 
+    probe_image = arguments.debug_image or os.environ.get("UNSLOW_PROBE_IMAGE", PROBE_IMAGE)
     looking = Looking(
         target=arguments.target,
         budget_s=arguments.budget,
         **way_of(arguments),
         use_exec=not arguments.no_exec,
         debug_image=arguments.debug_image if "connectivity" in arguments.allow else "",
+        node_image=probe_image if "node" in arguments.allow else "",
         postgres=arguments.postgres,
         prometheus=arguments.prometheus or None,
         prometheus_config=arguments.prometheus_config,
         prometheus_headers=headers_of(arguments.prometheus_header),
     )
     options = Options(
-        allow=frozenset(arguments.allow),
+        allow=frozenset(arguments.allow) - {"node"},
         use_exec=not arguments.no_exec,
         prometheus=arguments.prometheus,
         prometheus_login=prom_login.of(arguments.prometheus_config, headers_of(arguments.prometheus_header)),
         loki=arguments.loki,
         loki_login=prom_login.of(arguments.loki_config, {}),
-        probe_image=arguments.debug_image or os.environ.get("UNSLOW_PROBE_IMAGE", PROBE_IMAGE),
+        probe_image=probe_image,
         load_image=arguments.load_image,
         load_rate=arguments.load_rate,
         load_s=round(arguments.load_time),

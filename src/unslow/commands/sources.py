@@ -38,6 +38,14 @@ def add_sources(command: argparse.ArgumentParser) -> None:
     sources.add_argument(
         "--path", default="", metavar="PATH", help="what to request of a workload (default: its busiest route)"
     )
+    sources.add_argument(
+        "--allow",
+        action="append",
+        default=[],
+        choices=["node"],
+        metavar="node",
+        help="also read the workload's nodes, from a small pod in their network that is deleted (needs --debug-image)",
+    )
     sources.add_argument("--no-metrics", action="store_true", help="do not read the target's /metrics page")
     sources.add_argument("--no-database", action="store_true", help="do not log in to the database or the cache")
     sources.add_argument("--no-profile", action="store_true", help="do not sample the workers' stacks")
@@ -114,7 +122,19 @@ def looking_of(arguments: argparse.Namespace) -> Looking:
         **way_of(arguments),
         use_exec=not arguments.no_exec,
         debug_image=arguments.debug_image,
+        node_image=node_image(arguments),
     )
+
+
+def node_image(arguments: argparse.Namespace) -> str:
+    """Of the pods that `--allow node` makes; empty without it."""
+    if "node" not in arguments.allow:
+        return ""
+    if not arguments.debug_image:
+        raise BadUsage(
+            "--allow node needs an image with Python", "name one that the nodes can pull: --debug-image IMAGE"
+        )
+    return str(arguments.debug_image)
 
 
 def headers_of(lines: Sequence[str]) -> dict[str, str]:
