@@ -34,7 +34,7 @@ class Timed(msgspec.Struct, frozen=True, kw_only=True):
     overflow_per_s: float | None = None
 
 
-class _End(msgspec.Struct):
+class End(msgspec.Struct):
     """Of one caller's requests, as one end counted them."""
 
     milliseconds: float = 0.0
@@ -46,7 +46,7 @@ def timed(api: Api, namespace: str, workload: str, at_s: float) -> Timed:
     to = {"destination_workload": workload, "destination_workload_namespace": namespace}
     over = promql.duration(LOOK_S)
     by = ", ".join(_BY)
-    ends: dict[tuple[str, str], dict[str, _End]] = {}
+    ends: dict[tuple[str, str], dict[str, End]] = {}
     for part in ("sum", "count"):
         query = f"sum by ({by}) (increase({promql.selector(f'{DURATION}_{part}', to)}[{over}]))"
         for one in api.instant(query, at_s):
@@ -72,7 +72,7 @@ def timed(api: Api, namespace: str, workload: str, at_s: float) -> Timed:
     )
 
 
-def between(callers: Sequence[dict[str, _End]]) -> tuple[float | None, float]:
+def between(callers: Sequence[dict[str, End]]) -> tuple[float | None, float]:
     """Mean seconds between both ends, and the requests that both timed: only callers whose counts agree."""
     pairs = [(ends["source"], ends["destination"]) for ends in callers if {"source", "destination"} <= ends.keys()]
     same = [
@@ -92,12 +92,12 @@ def between(callers: Sequence[dict[str, _End]]) -> tuple[float | None, float]:
     return max(0.0, whole_ms / requests / 1e3), requests
 
 
-def _add(ends: dict[tuple[str, str], dict[str, _End]], one: Result, part: str) -> None:
+def _add(ends: dict[tuple[str, str], dict[str, End]], one: Result, part: str) -> None:
     value = number(one.value[1]) if one.value else None
     if value is None:
         return
     caller = one.metric.get("source_workload", ""), one.metric.get("source_workload_namespace", "")
-    end = ends.setdefault(caller, {}).setdefault(one.metric.get("reporter", ""), _End())
+    end = ends.setdefault(caller, {}).setdefault(one.metric.get("reporter", ""), End())
     if part == "sum":
         end.milliseconds += value
     else:
