@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -31,7 +32,7 @@ def test_a_page_without_them() -> None:
 
 
 def scraped() -> Series:
-    found = {}
+    found: dict[tuple[str, tuple[tuple[str, str], ...]], Callable[[float], float]] = {}
     for instance, rules in (("a", 65.0), ("b", 9000.0)):
         found |= series(kube_proxy.RULES, steady(rules), table="nat", instance=instance)
         for edge, per_s in (("0.5", 0.09), ("1", 0.1), ("+Inf", 0.1)):
