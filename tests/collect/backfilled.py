@@ -32,24 +32,26 @@ def steady(value: float) -> Callable[[float], float]:
     return lambda _: value
 
 
-def openmetrics(found: Series, seconds: float, step_s: float) -> str:
+def openmetrics(found: Series, seconds: float, step_s: float, end_s: float = END_S) -> str:
     """All samples of each series; without types, which the format allows."""
     steps = int(seconds / step_s)
     lines = []
     for (name, labels), value in sorted(found.items(), key=lambda one: one[0]):
         told = ",".join(f'{key}="{text}"' for key, text in labels)
         for at in range(steps, -1, -1):
-            lines.append(f"{name}{{{told}}} {value(at * step_s)} {END_S - at * step_s:.0f}")
+            lines.append(f"{name}{{{told}}} {value(at * step_s)} {end_s - at * step_s:.0f}")
     return "\n".join([*lines, "# EOF", ""])
 
 
 @contextlib.contextmanager
-def knowing(folder: Path, found: Series, seconds: float = 600.0, step_s: float = 15.0) -> Iterator[str]:
-    """The address of a server with these series over the last `seconds` before `END_S`."""
+def knowing(
+    folder: Path, found: Series, seconds: float = 600.0, step_s: float = 15.0, end_s: float = END_S
+) -> Iterator[str]:
+    """The address of a server with these series over the last `seconds` before `end_s`."""
     if shutil.which("promtool") is None:
         pytest.skip("no promtool here (Debian package prometheus)")
     text = folder / "samples.om"
-    text.write_text(openmetrics(found, seconds, step_s))
+    text.write_text(openmetrics(found, seconds, step_s, end_s))
     made = subprocess.run(
         ["promtool", "tsdb", "create-blocks-from", "openmetrics", str(text), str(folder / "data")],
         capture_output=True,
