@@ -4,7 +4,7 @@ import pytest
 
 from tests.collect.kube_objects import made, pod, service
 from unslow.collect.cluster_databases import only, rewritten, ways_in
-from unslow.collect.cluster_ladder import path_of, place
+from unslow.collect.cluster_ladder import need_room, path_of, place
 from unslow.collect.dsn import Candidate, Given
 from unslow.errors import Unavailable
 from unslow.kube import core
@@ -69,3 +69,23 @@ def test_the_port_that_was_asked_for_comes_first() -> None:
         spec={"ports": [{"port": 9187, "targetPort": 9187}, {"port": 5432, "targetPort": "pg"}]},
     )
     assert [port.port for port in only(both, 5432).spec.ports or ()] == [5432, 9187]
+
+
+def limited(*limits: str | None) -> core.Pod:
+    containers = [
+        {"name": f"c{n}", "resources": {"limits": {"cpu": limit} if limit else {}}} for n, limit in enumerate(limits)
+    ]
+    return pod(spec={"containers": containers})
+
+
+def test_a_pod_near_its_limit_is_not_read_from_inside() -> None:
+    with pytest.raises(Unavailable, match=r"0\.18 of its 0\.20 cores"):
+        need_room(limited("200m"), 0.18)
+    with pytest.raises(Unavailable, match="room for a reader"):
+        need_room(limited("150m", "50m"), None)
+
+
+def test_room_or_no_limit_lets_a_reader_in() -> None:
+    need_room(limited("500m"), 0.2)
+    need_room(limited("200m", None), 0.19)
+    need_room(limited(None), 3.0)

@@ -8,7 +8,25 @@ from unslow.collect import cluster_services
 from unslow.kube import core
 
 OTHER_PROTOCOLS = frozenset(
-    ["amqp", "dns", "grpc", "kafka", "ldap", "memcached", "metrics", "mongo", "mysql", "nats", "postgres", "postgresql", "redis", "smtp", "tcp", "tls", "udp"]
+    [
+        "amqp",
+        "dns",
+        "grpc",
+        "kafka",
+        "ldap",
+        "memcached",
+        "metrics",
+        "mongo",
+        "mysql",
+        "nats",
+        "postgres",
+        "postgresql",
+        "redis",
+        "smtp",
+        "tcp",
+        "tls",
+        "udp",
+    ]
 )
 """First words of port names (`PROTOCOL-ANYTHING`, the naming that meshes read) that are no HTTP of the service's own:
 a metrics port answers HTTP, but nobody's user waits for it."""

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from unslow.collect import cluster_debug, cluster_inside, cluster_ladder, cluster_paths, cluster_shares
+from unslow.collect import (
+    cluster_counters,
+    cluster_debug,
+    cluster_inside,
+    cluster_ladder,
+    cluster_paths,
+    cluster_shares,
+)
 from unslow.collect.attempts import Attempts
 from unslow.collect.cluster_databases import Databases, phases
 from unslow.collect.cluster_inside import Lost, NoPython, Place
@@ -17,7 +25,7 @@ from unslow.collect.requests import Prober
 from unslow.errors import Unavailable
 from unslow.evidence import Evidence
 from unslow.evidence.cache import Cache
-from unslow.evidence.cluster import Dns, Latency
+from unslow.evidence.cluster import Dns, Latency, Usage
 from unslow.evidence.queries import Queries
 from unslow.evidence.requests import Requests
 from unslow.evidence.servers import Server
@@ -26,8 +34,8 @@ from unslow.kube import core
 from unslow.kube.port_forward import Forward, forwarded
 from unslow.settings import Looking
 
-SHARE = 0.42
-"""Of the budget: the window when nobody looks from inside."""
+SHARE = 0.8
+"""Of the budget: the window when nobody looks from inside. Kubelets read their counters every 10 to 15 s."""
 INSIDE_SHARE = 0.8
 """Of the budget: for the look from inside, its window, stacks and all."""
 REST_S = 4.0
@@ -53,6 +61,8 @@ class Seen:
     """The one that the sections are of."""
     dns: Dns | None = None
     """Its resolver and look-ups."""
+    usage: dict[tuple[str, str], Usage] = field(default_factory=dict)
+    """By pod and container: counters that were read inside without a reader there."""
 
     @property
     def workers(self) -> int:
@@ -107,7 +117,7 @@ class LatencyWindow:
         page = before.get(where.pod)
         where = replace(where, path=cluster_ladder.path_of(self._looking.path, page, own))
         others = [pod for pod in running if pod.metadata.name != where.pod]
-        seen = self._looked(where, others, start_s)
+        seen = self._looked_or_counted(where, others, start_s, own, cores.get(where.pod))
         after = {pod.metadata.name: self._ask.ask(self._again, pod, where.port, before) for pod in running}
         seconds = time.time() - start_s
         for name, answer in after.items():
@@ -137,10 +147,28 @@ class LatencyWindow:
                 break
         return last
 
+    def _looked_or_counted(
+        self, where: Place, others: Sequence[core.Pod], start_s: float, own: core.Pod, used_cores: float | None
+    ) -> Seen:
+        """From inside where there is room for a reader, else from outside with the container's own CPU counters."""
+        if not self._looking.use_exec:
+            return self._outside(where, start_s, Unavailable("exec was switched off", "leave out --no-exec"))
+        try:
+            cluster_ladder.need_room(own, used_cores)
+        except Unavailable as error:
+            first = self._ask.ask(cluster_counters.read, self._ask.client, where)
+            seen = self._outside(where, start_s, error)
+            with contextlib.suppress(Unavailable):  # the kubelet's counters, where they may be read, stand in
+                seen.usage[where.pod, where.container] = cluster_counters.between(
+                    first(), cluster_counters.read(self._ask.client, where)
+                )
+            return seen
+        return self._looked(where, others, start_s)
+
     def _looked(self, where: Place, others: Sequence[core.Pod], start_s: float) -> Seen:
         """The first rung that carries; a pod that goes away meanwhile is followed by another one."""
-        inside = Unavailable("exec was switched off", "leave out --no-exec")
-        for place in self._places(where, others) if self._looking.use_exec else ():
+        inside = Unavailable(f"a look inside {where.pod}", "try again")
+        for place in self._places(where, others):
             try:
                 return self._inside(place)
             except Lost as error:
@@ -156,8 +184,12 @@ class LatencyWindow:
             except Unavailable as error:
                 inside = error
                 break
+        return self._outside(where, start_s, inside)
+
+    def _outside(self, where: Place, start_s: float, refused: Unavailable) -> Seen:
+        """What can be had through a forwarded port; the rest says why it is missing."""
         left = [name for name in INSIDE if name not in {"requests", "timers"}]
-        cluster_ladder.refused(left, inside, self._attempts.skip, "exec")
+        cluster_ladder.refused(left, refused, self._attempts.skip, "exec")
         seen = self._from_outside(where, start_s)
         seen.pod = where.pod if seen.sections else ""
         return seen
@@ -178,7 +210,7 @@ class LatencyWindow:
             where,
             phases(self._databases, self._progress),
             budget_s=min(self._looking.budget_s * INSIDE_SHARE, left_s),
-            within_s=left_s + REST_S / 2,
+            within_s=left_s,
             use_profile=self._looking.use_profile,
             headers=dict(self._looking.headers),
         )

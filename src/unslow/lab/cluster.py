@@ -29,6 +29,7 @@ from unslow.runbook.keeper import Keeper, Undo
 MANAGER = "unslow-lab"
 READY_S = 240.0
 GONE_S = 90.0
+ROUTED_S = 20.0
 POLL_S = 1.0
 NAMESPACE = "ai-coding-bench"
 IMAGES = "lab/"
@@ -310,10 +311,17 @@ class ClusterLab:
         return [one for one in found if one.metadata.deletion_timestamp is None]
 
     def _inside(self, app: str, *command: str) -> None:
-        pod = self._pods(app)[0].metadata.name
-        result = execute(self.client, self.namespace, pod, command, container=app, seconds=60.0)
-        if not result.ok:
-            raise CannotLook(f"{command[0]} in {pod}: {result.stderr.decode(errors='replace')[-200:]}", "")
+        """Tried again for a while: a service leads nowhere until each node's proxy knows its ready pods."""
+        until = time.monotonic() + ROUTED_S
+        while True:
+            pod = self._pods(app)[0].metadata.name
+            result = execute(self.client, self.namespace, pod, command, container=app, seconds=60.0)
+            if result.ok:
+                return
+            if time.monotonic() > until:
+                said = result.stderr.decode(errors="replace").strip().splitlines() or ["nothing was said"]
+                raise CannotLook(f"{command[0]} in {pod}: {said[-1]}", "see the log and the events of that pod")
+            time.sleep(POLL_S)
 
     def _database(self, statement: str) -> None:
         self._inside("postgres", "psql", "-h", "/tmp", "-U", "shop", "-d", "postgres", "-qc", statement)

@@ -43,7 +43,8 @@ class ClusterFault:
 
 def cpu_limit(objects: list[Object]) -> None:
     named(objects, "Deployment", "orders")["spec"]["replicas"] = 1
-    container(objects, "orders")["resources"]["limits"]["cpu"] = "300m"
+    for kind in ("limits", "requests"):
+        container(objects, "orders")["resources"][kind]["cpu"] = "110m"
 
 
 def bad_readiness(objects: list[Object]) -> None:
