@@ -5,7 +5,11 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 ENGINES := $(VENV)/.engines
 
-.PHONY: setup engines test check demo bench matrix
+# Tests that need a cluster: UNSLOW_TEST_KUBECONFIG, and what CONTRIBUTING.md says. Without one they say so when they skip.
+CLUSTER_TESTS := tests/kube tests/deploy tests/runbook tests/collect/test_cluster*.py tests/collect/test_prom*.py \
+	tests/lab/test_cluster.py tests/test_completion.py
+
+.PHONY: setup engines test test-cluster check demo bench matrix
 
 setup: $(READY)
 
@@ -27,6 +31,9 @@ demo: setup
 
 test: check engines
 	$(BIN)/pytest
+
+test-cluster: setup
+	$(BIN)/pytest $(CLUSTER_TESTS)
 
 check: setup
 	$(BIN)/ruff format --check .
