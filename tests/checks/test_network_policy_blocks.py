@@ -73,4 +73,4 @@ def test_policies_that_nobody_enforces() -> None:
 
 
 def test_no_policy() -> None:
-    is_clear("network_policy_blocks", policies=policies(SEEN, names=()), account=ON_THE_WAY)
+    is_clear("network_policy_blocks", policies=policies(names=()), account=ON_THE_WAY)

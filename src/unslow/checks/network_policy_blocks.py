@@ -17,9 +17,10 @@ NAMES = "the cluster's DNS (UDP and TCP port 53)"
 
 
 def check(policies: Policies, dns: Dns | None = None, account: Account | None = None) -> Finding | Clear:
-    if not policies.names:
+    if not policies.names and not policies.blocked:
         return Clear("0 policies select the pods")
-    named = f"{len(policies.names)} policies select the pods ({', '.join(policies.names[:3])})"
+    listed = f" ({', '.join(policies.names[:3])})" if policies.names else " in Kubernetes' own API"
+    named = f"{len(policies.names)} policies select the pods{listed}"
     if policies.enforced is False:
         return Clear(f"{named}, and the network plugin does not enforce them")
     answered, failed = _lookups(dns)
@@ -38,7 +39,7 @@ def check(policies: Policies, dns: Dns | None = None, account: Account | None = 
     return Finding(
         title="a network policy drops connections" if seen else "the network policies allow less than the target uses",
         because=f"{named}; {said}; {waiting.words}: a dropped connection hangs until its timeout",
-        place=seen[0].destination if seen else policies.names[0],
+        place=seen[0].destination if seen else blocked[0].destination if not policies.names else policies.names[0],
         claims=waiting.claims if seen else (),
         confidence=0.9 if seen and waiting.claims else 0.75 if seen else 0.35,
         next_steps=(f"allow it: an egress rule for {', '.join(sorted({one.destination for one in blocked}))}",),

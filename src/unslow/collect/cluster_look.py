@@ -165,6 +165,7 @@ class Look:
             last.dns_pages = _pairs(dns_before, self._dns_pages(dns_pods))
             ours = [nodes[name] for name in second.target_nodes if name in nodes]
             last.monitored = monitoring.result(resolved.kind, resolved.name, pods, ours)
+            monitoring.flows(last.monitored, late.daemons.otherwise([]), pods)
         return seen.window, last
 
     def _databases(self, resolved: Resolved) -> Databases:

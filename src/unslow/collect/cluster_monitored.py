@@ -11,7 +11,7 @@ from unslow.collect import kube_proxy, prom_mesh, prom_usage
 from unslow.collect.cluster_cni import tag
 from unslow.collect.cluster_node_pod import NodeLook
 from unslow.collect.node_counters import Node as Counters
-from unslow.evidence.cluster import Cni, Mesh, Network, Nodes, Pods, Usage
+from unslow.evidence.cluster import Blocked, Cni, Mesh, Network, Nodes, Pods, Usage
 
 PROXIES = {"istio-proxy": "istio", "linkerd-proxy": "linkerd", "kuma-sidecar": "kuma", "consul-dataplane": "consul"}
 """Containers of meshes."""
@@ -26,6 +26,8 @@ class Monitored:
     mesh: prom_mesh.Timed | None = None
     histories: Mapping[str, prom_usage.History] = field(default_factory=dict)
     """By container of the workload."""
+    blocked: tuple[Blocked, ...] = ()
+    """What the network plugin's flow log saw dropped."""
 
     def take(self, look: NodeLook) -> None:
         """What was read on one node; of several kube-proxies the one with most rules counts."""

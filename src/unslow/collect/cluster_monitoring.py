@@ -6,14 +6,16 @@ import contextlib
 import time
 from collections.abc import Iterator, Sequence
 
-from unslow.collect import kube_proxy, prom_cluster, prom_login, prom_mesh, prom_nodes, prom_usage
+from unslow.collect import cluster_hubble, kube_proxy, prom_cluster, prom_login, prom_mesh, prom_nodes, prom_usage
 from unslow.collect.attempts import Attempts
 from unslow.collect.cluster_monitored import PROXIES, Monitored
 from unslow.collect.cluster_node_pod import NODE, NodePods
+from unslow.collect.cluster_questions import KUBE_SYSTEM
 from unslow.collect.prometheus_api import Api
 from unslow.errors import Unavailable
 from unslow.kube import core
 from unslow.kube.client import Client
+from unslow.kube.workloads import Workload
 from unslow.settings import Looking
 
 PROMETHEUS = "prometheus"
@@ -52,6 +54,16 @@ class Monitoring:
             for section in ("history", *(["mesh"] if meshed else []), *([] if found.nodes else ["network"])):
                 self._attempts.skip(section, PROMETHEUS, error.missing, error.remedy)
         return found
+
+    def flows(self, found: Monitored, daemons: Sequence[Workload], pods: Sequence[core.Pod]) -> None:
+        """What Cilium dropped, where it is the network plugin."""
+        if not self._looking.use_exec or not any(one.metadata.name == "cilium" for one in daemons):
+            return
+        agents = self._client.items(f"/api/v1/namespaces/{KUBE_SYSTEM}/pods", core.Pod, labels=cluster_hubble.LABELS)
+        read = self._attempts.run(
+            "flows", "exec hubble", lambda: cluster_hubble.dropped(self._client, KUBE_SYSTEM, agents, pods)
+        )
+        found.blocked = read or ()
 
     def close(self) -> None:
         """Nothing stays behind."""

@@ -265,7 +265,8 @@ class Sections:
 
     def _policies(self) -> Policies:
         cni = cluster_cni.cni(self._late.daemons.otherwise([]), None, None, None).kind
-        return cluster_guards.policies(self._late.policies(), self._labels, cni)
+        found = cluster_guards.policies(self._late.policies(), self._labels, cni)
+        return replace(found, blocked=self._last.monitored.blocked)
 
     def _dns(self) -> Dns:
         inside = self._last.dns
