@@ -85,7 +85,10 @@ printf '%s\n' "$1" > /tmp/flows; sleep 999
 def test_agents_are_asked_by_exec() -> None:
     with client() as api, namespace(api) as where:
         lines = "\n".join([flow(), flow(drop_reason=155)]).replace('"market"', f'"{where}"')
-        agent = running(api, where, "cilium-x", spec("cilium-agent", ["sh", "-c", FAKE, "sh", lines]))
+        written = {"exec": {"command": ["test", "-s", "/tmp/flows"]}, "periodSeconds": 1}
+        agent = running(
+            api, where, "cilium-x", spec("cilium-agent", ["sh", "-c", FAKE, "sh", lines], readinessProbe=written)
+        )
         ours = running(api, where, "shop-1", spec("app", ["sleep", "999"]))
         assert dropped(api, where, [agent], [ours]) == (msgspec.structs.replace(WAY, source=f"{where}/shop-1"),)
         plain = running(api, where, "no-hubble", spec("cilium-agent", ["sleep", "999"]))
@@ -95,6 +98,6 @@ def test_agents_are_asked_by_exec() -> None:
             dropped(nobody, where, [agent], [ours])
 
 
-def spec(name: str, command: list[str]) -> dict[str, object]:
-    container = {"name": name, "image": PYTHON, "imagePullPolicy": "IfNotPresent", "command": command}
+def spec(name: str, command: list[str], **more: object) -> dict[str, object]:
+    container = {"name": name, "image": PYTHON, "imagePullPolicy": "IfNotPresent", "command": command, **more}
     return {"spec": {"terminationGracePeriodSeconds": 0, "containers": [container]}}
