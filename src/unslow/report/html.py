@@ -30,6 +30,7 @@ def render(diagnosis: Diagnosis) -> str:
     # Markup below is only ever built by this package from escaped parts.
     return environment.from_string((FOLDER / "report.html.j2").read_text("utf-8")).render(
         d=diagnosis,
+        gaps=words.gaps(diagnosis),
         lines=words.readable(diagnosis.account.lines),
         total_only=words.explains_total(diagnosis),
         unexplained_share=words.unexplained_share(diagnosis.account),

@@ -10,6 +10,7 @@ from unslow.report.words import (
     SERVICES,
     by_service,
     explains_total,
+    gaps,
     interval,
     ms,
     percent,
@@ -52,9 +53,8 @@ def _lines(diagnosis: Diagnosis) -> Iterator[str]:
         yield from (f"- {_text(step)}" for step in cause.next_steps)
         yield ""
     yield from _section("Checked and clear", [(one.check, one.because) for one in diagnosis.clear])
-    missing = [(one.check, f"{one.missing}. To enable: {one.remedy}") for one in diagnosis.skipped]
-    missing += [(p.name, f"{p.missing}. To enable: {p.remedy}") for p in diagnosis.probes if p.result != "ok"]
-    yield from _section("Could not be checked", missing)
+    left_out = [(", ".join(gap.names), f"{gap.missing}. To enable: {gap.remedy}") for gap in gaps(diagnosis)]
+    yield from _section("Could not be checked", left_out)
     yield from _section(
         "Evidence",
         [(e.id, f"{e.title}: {_value(e.value)} {e.unit} (n {e.n}); by hand: {e.command}") for e in diagnosis.evidence],

@@ -16,6 +16,7 @@ from unslow.report.words import (
     SERVICES,
     by_service,
     explains_total,
+    gaps,
     interval,
     ms,
     percent,
@@ -50,13 +51,7 @@ def render(diagnosis: Diagnosis, *, width: int | None = None, colour: bool = Fal
     _listed(console, SERVICES, by_service(diagnosis.services))
     _causes(console, diagnosis)
     _listed(console, "Checked and clear", [(one.check, one.because) for one in diagnosis.clear])
-    missing = [(one.check, f"{one.missing}. To enable: {one.remedy}") for one in diagnosis.skipped]
-    missing += [
-        (probe.name, f"{probe.missing}. To enable: {probe.remedy}")
-        for probe in diagnosis.probes
-        if probe.result != "ok"
-    ]
-    _listed(console, "Could not be checked", missing)
+    _gaps(console, diagnosis)
     if diagnosis.redacted:
         console.print(f"{diagnosis.redacted} secrets were removed from the evidence.")
     return out.getvalue()
@@ -116,6 +111,19 @@ def _size(cause: Cause, diagnosis: Diagnosis) -> str:
     share = cause.excess_ms / diagnosis.account.excess_ms if diagnosis.account.excess_ms > 0 else 0.0
     bar = "█" * max(1, min(BAR, round(share * BAR)))
     return f"{bar} {ms(cause.excess_ms)} ({interval(cause.interval_ms)}), confidence {cause.confidence:.2f}"
+
+
+def _gaps(console: Console, diagnosis: Diagnosis) -> None:
+    found = gaps(diagnosis)
+    if not found:
+        return
+    console.print(Text("Could not be checked", style="bold"))
+    for gap in found:
+        console.print(f"missing: {plain(gap.missing)}")
+        rest = f"to enable: {plain(gap.remedy)}"
+        console.print(Padding(rest, (0, 0, 0, 3)))
+        console.print(Padding(Text(f"left out: {plain(', '.join(gap.names))}", style="dim"), (0, 0, 0, 3)))
+    console.print()
 
 
 def _listed(console: Console, title: str, rows: list[tuple[str, str]]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from unslow.diagnosis import AccountLine, AccountTable, Diagnosis, ServiceMap, Where
 
@@ -86,3 +87,24 @@ def by_service(services: ServiceMap | None) -> list[tuple[str, str]]:
         for place, now, before in sorted(places, key=lambda one: (-added[one[0]], one[0]))
         if added[place] >= LEAST_SHARE * worst > 0
     ][:MOST_PLACES]
+
+
+class Gap(NamedTuple):
+    """What was missing, what would bring it, and everything that was left out for it."""
+
+    missing: str
+    remedy: str
+    names: tuple[str, ...]
+
+
+def gaps(diagnosis: Diagnosis) -> list[Gap]:
+    """Checks and collectors that could not do their work, by the reason; the reason that cost most comes first."""
+    found: dict[tuple[str, str], list[str]] = {}
+    left_out = [(one.check, one.missing, one.remedy) for one in diagnosis.skipped]
+    left_out += [(one.name, one.missing, one.remedy) for one in diagnosis.probes if one.result != "ok"]
+    for name, missing, remedy in left_out:
+        names = found.setdefault((missing, remedy), [])
+        if name not in names:
+            names.append(name)
+    grouped = [Gap(missing, remedy, tuple(names)) for (missing, remedy), names in found.items()]
+    return sorted(grouped, key=lambda gap: -len(gap.names))
