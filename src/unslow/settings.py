@@ -50,3 +50,5 @@ class Looking(msgspec.Struct, frozen=True, kw_only=True):
     """Whether unslow may run its own readers inside the target's container, by exec."""
     node_image: str = ""
     """With Python 3.11: of small pods in the network of the workload's nodes, that read the nodes' counters; empty: never."""
+    node_namespace: str = ""
+    """Where those pods are made; empty: in the workload's own namespace."""

@@ -31,7 +31,7 @@ class Monitoring:
         self._client = client
         self._attempts = attempts
         self._namespace = namespace
-        self._pods = NodePods(client, namespace, looking.node_image)
+        self._pods = NodePods(client, looking.node_namespace or namespace, looking.node_image)
 
     def start(self, nodes: Sequence[str], budget_s: float) -> None:
         """The pods on the nodes, with `--allow node`; a refusal is noted and no more."""

@@ -194,7 +194,8 @@ def explained(error: ApiError, namespace: str) -> Unavailable:
     if level:
         return Unavailable(
             f"a pod in the node's network: Pod Security level {level[1]} of namespace {namespace} forbids it",
-            f"only level privileged allows hostNetwork: label namespace {namespace} so for the look, or read the node's counters with node-exporter",
+            "only level privileged allows hostNetwork: name a namespace that has it (--node-namespace), or let Prometheus "
+            "scrape node-exporter",
         )
     if error.code == 403 and "quota" not in error.message:
         return Unavailable(

@@ -81,6 +81,12 @@ def add_access(command: argparse.ArgumentParser) -> None:
         metavar="IMAGE",
         help="with Python: may be added to a pod whose own image has none; it stays listed until the pod goes",
     )
+    access.add_argument(
+        "--node-namespace",
+        default="",
+        metavar="NAME",
+        help="with --allow node: where its pods are made (default: the workload's namespace)",
+    )
 
 
 def way_of(arguments: argparse.Namespace) -> dict[str, Any]:
@@ -94,6 +100,7 @@ def way_of(arguments: argparse.Namespace) -> dict[str, Any]:
         "as_user": arguments.as_user,
         "as_groups": tuple(arguments.as_group),
         "as_uid": arguments.as_uid,
+        "node_namespace": arguments.node_namespace,
     }
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from unslow.collect.cluster_node_pod import NODE
 from unslow.collect.promql import quoted
-from unslow.evidence.cluster import Container, Node, Pod
+from unslow.evidence.cluster import Container, Node, NodeNetwork, Pod
+from unslow.measure.cluster_network import conntrack_ratio, retransmitted_ratio
 from unslow.runbook.situation import Situation, shortened, table
 from unslow.runbook.step import Gap, Outcome
 
@@ -19,6 +21,7 @@ _CHECKS = (
 
 _CONTAINERS = ("CONTAINER", "CPU", "REQUEST", "LIMIT", "THROTTLED", "MEMORY", "LIMIT", "PRESSURE", "LAST END")
 _NODES = ("NODE", "PODS", "CPU REQUESTED", "CPU USED", "MEMORY REQUESTED", "MEMORY USED", "CONDITIONS", "TAINTS")
+_WAITING = ("NODE", "WAIT FOR CPU", "MEMORY", "IO", "STOLEN", "DISK BUSY", "CONNTRACK", "SENT AGAIN")
 _THROTTLED = "sum by (pod, container) (rate(container_cpu_cfs_%speriods_total{namespace=%s}[5m]))"
 
 
@@ -41,10 +44,31 @@ def run(situation: Situation) -> Outcome:
     ]
     return Outcome(
         state="done" if situation.pods or nodes else "unavailable",
-        result=(*table(_CONTAINERS, rows), *table(_NODES, map(_node, mine))),
+        result=(*table(_CONTAINERS, rows), *table(_NODES, map(_node, mine)), *_waiting(situation, mine)),
         means=(*means, *pending) or ("No container is at a limit, and no node is full.",),
         gaps=(*situation.gaps("pods", "nodes", "autoscalers", "quotas"), *_of_the_node(situation, mine)),
     )
+
+
+def _waiting(situation: Situation, nodes: Sequence[Node]) -> tuple[str, ...]:
+    """What node-exporter or a pod on the node read; nothing where nobody did."""
+    network = situation.cluster.network
+    parts = {part.name: part for part in (network.parts if network else ()) if part.scope == "node"}
+    known = [node for node in nodes if node.cpu_pressure_ratio is not None or node.name in parts]
+    return table(_WAITING, [_waits(node, parts.get(node.name)) for node in known]) if known else ()
+
+
+def _waits(node: Node, part: NodeNetwork | None) -> tuple[str, ...]:
+    shares = (
+        node.cpu_pressure_ratio,
+        node.memory_pressure_ratio,
+        node.io_pressure_ratio,
+        node.steal_ratio,
+        node.disk_busy_ratio,
+        conntrack_ratio(part) if part else None,
+        retransmitted_ratio(part) if part else None,
+    )
+    return (node.name, *("not known" if share is None else f"{share:.1%}" for share in shares))
 
 
 def _of_the_node(situation: Situation, nodes: Sequence[Node]) -> tuple[Gap, ...]:
@@ -57,10 +81,14 @@ def _of_the_node(situation: Situation, nodes: Sequence[Node]) -> tuple[Gap, ...]
     if not nodes or not unknown:
         return ()
     read = "cat /proc/pressure/cpu /proc/sys/net/netfilter/nf_conntrack_count /proc/sys/net/netfilter/nf_conntrack_max"
+    refused = next((probe for probe in situation.evidence.probes if probe.name == NODE and probe.result != "ok"), None)
+    asked = (
+        f"{refused.missing}: {refused.remedy}" if refused else "let Prometheus scrape node-exporter, or --allow node"
+    )
     return (
         Gap(
             f"of node {nodes[0].name}: {' and '.join(unknown)}",
-            f"unslow never enters a node; by hand: kubectl debug node/{nodes[0].name} -n {situation.namespace} -it "
+            f"{asked}; by hand: kubectl debug node/{nodes[0].name} -n {situation.namespace} -it "
             f"--image={situation.options.probe_image} --profile=sysadmin -- {read}; it takes the right to create pods and "
             f"Pod Security level privileged in {situation.namespace}, not Fargate, and the pod is to be deleted afterwards",
         ),
