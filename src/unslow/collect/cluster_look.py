@@ -164,7 +164,8 @@ class Look:
             )
             last.dns_pages = _pairs(dns_before, self._dns_pages(dns_pods))
             ours = [nodes[name] for name in second.target_nodes if name in nodes]
-            last.monitored = monitoring.result(resolved.kind, resolved.name, pods, ours)
+            read = any(page.is_there() for page in second.kubelets)
+            last.monitored = monitoring.result(resolved.kind, resolved.name, pods, ours, kubelets=read)
             monitoring.flows(last.monitored, late.daemons.otherwise([]), pods)
         return seen.window, last
 

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from unslow.collect import kube_proxy, prom_mesh, prom_usage
 from unslow.collect.cluster_cni import tag
 from unslow.collect.cluster_node_pod import NodeLook
+from unslow.collect.cluster_readings import Differences
 from unslow.collect.node_counters import Node as Counters
 from unslow.evidence.cluster import Blocked, Cni, Mesh, Network, Nodes, Pods, Usage
 
@@ -26,6 +27,8 @@ class Monitored:
     mesh: prom_mesh.Timed | None = None
     histories: Mapping[str, prom_usage.History] = field(default_factory=dict)
     """By container of the workload."""
+    containers: Differences | None = None
+    """The kubelets' readings of the workload's containers, where only Prometheus may read the kubelets."""
     blocked: tuple[Blocked, ...] = ()
     """What the network plugin's flow log saw dropped."""
 

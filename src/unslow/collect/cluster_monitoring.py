@@ -6,7 +6,16 @@ import contextlib
 import time
 from collections.abc import Iterator, Sequence
 
-from unslow.collect import cluster_hubble, kube_proxy, prom_cluster, prom_login, prom_mesh, prom_nodes, prom_usage
+from unslow.collect import (
+    cluster_hubble,
+    kube_proxy,
+    prom_cluster,
+    prom_containers,
+    prom_login,
+    prom_mesh,
+    prom_nodes,
+    prom_usage,
+)
 from unslow.collect.attempts import Attempts
 from unslow.collect.cluster_monitored import PROXIES, Monitored
 from unslow.collect.cluster_node_pod import NODE, NodePods
@@ -38,8 +47,10 @@ class Monitoring:
         if self._looking.node_image:
             self._attempts.run(NODE, NODE, lambda: self._pods.start(nodes, SHARE * budget_s), doing="reading the nodes")
 
-    def result(self, kind: str, name: str, pods: Sequence[core.Pod], nodes: Sequence[core.Node]) -> Monitored:
-        """Of the workload, its pods and the nodes that run them."""
+    def result(
+        self, kind: str, name: str, pods: Sequence[core.Pod], nodes: Sequence[core.Node], *, kubelets: bool
+    ) -> Monitored:
+        """Of the workload, its pods and the nodes that run them; `kubelets`: whether those could be asked themselves."""
         found = Monitored()
         if self._pods.started:
             for look in self._attempts.run(NODE, NODE, self._pods.looks) or ():
@@ -50,6 +61,13 @@ class Monitoring:
         try:
             with self._prometheus() as api:
                 self._ask(found, api, kind, name, nodes, meshed=meshed)
+                if not kubelets and pods:
+                    names = [pod.metadata.name for pod in pods]
+                    found.containers = self._attempts.run(
+                        "containers",
+                        PROMETHEUS,
+                        lambda: prom_containers.differences(api, self._namespace, names, time.time()),
+                    )
         except Unavailable as error:
             for section in ("history", *(["mesh"] if meshed else []), *([] if found.nodes else ["network"])):
                 self._attempts.skip(section, PROMETHEUS, error.missing, error.remedy)

@@ -25,7 +25,9 @@ _MEMORY = "container_memory_working_set_bytes"
 _FAULTS = "container_memory_failures_total"
 _CPU_PRESSURE = "container_pressure_cpu_waiting_seconds_total"
 _MEMORY_PRESSURE = "container_pressure_memory_waiting_seconds_total"
-_WANTED = (_CPU, _PERIODS, _THROTTLED, _THROTTLED_S, _MEMORY, _FAULTS, _CPU_PRESSURE, _MEMORY_PRESSURE)
+RATES = (_CPU, _PERIODS, _THROTTLED, _THROTTLED_S, _MEMORY, _CPU_PRESSURE, _MEMORY_PRESSURE)
+"""One series a container, by their names alone."""
+_WANTED = (*RATES, _FAULTS)
 _LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 
 
