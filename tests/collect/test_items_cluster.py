@@ -9,7 +9,7 @@ from tests.evidences import evidence
 from unslow.collect.items import items
 from unslow.collect.items_cluster import cluster_items
 from unslow.diagnose import diagnose
-from unslow.evidence.cluster import Cluster
+from unslow.evidence.cluster import Cluster, Cni, Network, NodeNetwork
 
 
 @pytest.mark.parametrize("name", [*causes.CAPACITY, *causes.COSTLY])
@@ -35,3 +35,17 @@ def test_each_fact_has_a_command_that_names_the_namespace() -> None:
 
 def test_what_is_absent_is_not_listed() -> None:
     assert list(cluster_items(evidence(cluster=Cluster()))) == list(cluster_items(evidence())) == []
+
+
+def test_what_nodes_and_kube_proxy_told() -> None:
+    network = Network(
+        parts=(
+            NodeNetwork(name="node-a", conntrack_count=10, conntrack_max=100),
+            NodeNetwork(name="node-b", conntrack_count=97, conntrack_max=100),
+        )
+    )
+    cni = Cni(kind="calico", rules=9000, sync_p99_s=0.95)
+    facts = {item.id: item for item in cluster_items(evidence(cluster=Cluster(network=network, cni=cni)))}
+    assert (facts["conntrack"].value, facts["conntrack"].unit) == (97.0, "%")
+    assert "node-b" in facts["conntrack"].title
+    assert (facts["kube-proxy"].value, facts["kube-proxy-sync"].value) == (9000.0, 950.0)

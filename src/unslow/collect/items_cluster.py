@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from unslow.evidence import Evidence
-from unslow.evidence.cluster import Cluster
+from unslow.evidence.cluster import Cluster, Cni
 from unslow.evidence.probe import Item
+from unslow.measure.cluster_network import conntrack_ratio
 
 PER_POD = (
     "sum by (pod) (rate(http_request_duration_seconds_sum[5m])) / "
@@ -157,6 +158,18 @@ def _network(cluster: Cluster, scope: str) -> Iterator[Item]:
             unit="segments",
             n=sum(part.segments_out or 0 for part in network.parts),
         )
+        counted = [(part, ratio) for part in network.parts if (ratio := conntrack_ratio(part)) is not None]
+        if counted:
+            part, ratio = max(counted, key=lambda one: one[1])
+            yield Item(
+                id="conntrack",
+                title=f"share of the connection table that is in use, on {part.name}",
+                command="cat /proc/sys/net/netfilter/nf_conntrack_count /proc/sys/net/netfilter/nf_conntrack_max",
+                value=ratio * 100.0,
+                unit="%",
+                n=part.conntrack_count or 0,
+            )
+    yield from _proxy(cluster.cni)
     if mesh:
         known = mesh.proxy_mean_s is not None
         yield Item(
@@ -166,4 +179,23 @@ def _network(cluster: Cluster, scope: str) -> Iterator[Item]:
             value=mesh.proxy_mean_s * 1e3 if mesh.proxy_mean_s is not None else "not known",
             unit="ms" if known else "",
             n=int(mesh.proxy_requests),
+        )
+
+
+def _proxy(cni: Cni | None) -> Iterator[Item]:
+    if cni and cni.rules is not None:
+        yield Item(
+            id="kube-proxy",
+            title="rules that kube-proxy keeps on a node",
+            command="iptables-save | wc -l; curl -s 127.0.0.1:10249/metrics | grep sync_proxy_rules",
+            value=float(cni.rules),
+            unit="rules",
+        )
+    if cni and cni.sync_p99_s is not None:
+        yield Item(
+            id="kube-proxy-sync",
+            title="99th percentile of the time until a change of endpoints is in force on a node",
+            command="curl -s 127.0.0.1:10249/metrics | grep sync_proxy_rules_duration",
+            value=cni.sync_p99_s * 1e3,
+            unit="ms",
         )
