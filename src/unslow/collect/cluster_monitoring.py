@@ -28,6 +28,8 @@ from unslow.kube.workloads import Workload
 from unslow.settings import Looking
 
 PROMETHEUS = "prometheus"
+PATIENCE_S = 4.0
+"""With Prometheus, for all questions: the budget is over when they are asked."""
 SHARE = 0.5
 """Of the budget: between both readings of a node. Its pod has ended before the look at the workload has."""
 
@@ -92,12 +94,12 @@ class Monitoring:
         looking = self._looking
         login = prom_login.of(looking.prometheus_config, looking.prometheus_headers)
         if looking.prometheus:
-            yield Api(looking.prometheus, login)
+            yield Api(looking.prometheus, login, PATIENCE_S)
             return
         with prom_cluster.reached(
             self._client, self._namespace, prom_cluster.METRICS, "Prometheus", "--prometheus", login
         ) as (address, way):
-            yield Api(address, way)
+            yield Api(address, way, PATIENCE_S)
 
     def _ask(
         self, found: Monitored, api: Api, kind: str, name: str, nodes: Sequence[core.Node], *, meshed: bool

@@ -29,8 +29,8 @@ MAX_BYTES = 16 * 2**20
 class Http:
     """A server and how to speak to it. Redirects are not followed: they would carry credentials elsewhere."""
 
-    def __init__(self, base_url: str, login: Login, kind: str) -> None:
-        """`kind` names the server in messages. BadUsage for an address that is none."""
+    def __init__(self, base_url: str, login: Login, kind: str, total_s: float = TOTAL_S) -> None:
+        """`kind` names the server in messages; `total_s` is for all questions. BadUsage for an address that is none."""
         self._url = _split(base_url, kind)
         self._kind = kind
         self._login = login
@@ -38,7 +38,8 @@ class Http:
         if self._url.username is not None:
             secret = f"{unquote(self._url.username)}:{unquote(self._url.password or '')}"
             self._headers["Authorization"] = "Basic " + base64.b64encode(secret.encode()).decode()
-        self._until = time.monotonic() + TOTAL_S
+        self._until = time.monotonic() + total_s
+        self._question_s = min(DEADLINE_S, total_s)
         secure = self._url.scheme == "https"
         self._connections = Connections(
             base_url,
@@ -90,7 +91,7 @@ class Http:
         )
 
     def _get(self, path: str) -> tuple[int, bytes]:
-        until = min(time.monotonic() + DEADLINE_S, self._until)
+        until = min(time.monotonic() + self._question_s, self._until)
         connection = self._connection(max(0.1, until - time.monotonic()))
         watch: threading.Timer | None = None
         try:
@@ -155,7 +156,7 @@ class Http:
 
     def _timeout(self) -> Unavailable:
         return Unavailable(
-            f"{self.what}: no answer in time ({DEADLINE_S:.0f} s)",
+            f"{self.what}: no answer in time ({self._question_s:.0f} s)",
             "try again, ask for a shorter time, or a server with less load",
         )
 

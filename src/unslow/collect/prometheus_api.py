@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from unslow.collect.prom_http import Http, brief
+from unslow.collect.prom_http import TOTAL_S, Http, brief
 from unslow.collect.prom_login import Login
 from unslow.errors import BadInput, Unavailable
 
@@ -49,8 +49,14 @@ _decode_answer = msgspec.json.Decoder(Answer).decode
 class Api:
     """A server that is asked in PromQL; `warnings` keeps what it said of its answers, such as that they are partial."""
 
-    def __init__(self, base_url: str, login: Login = Login()) -> None:  # noqa: B008 - it is frozen
-        self._http = Http(base_url, login, "Prometheus")
+    def __init__(
+        self,
+        base_url: str,
+        login: Login = Login(),  # noqa: B008 - it is frozen
+        total_s: float = TOTAL_S,
+    ) -> None:
+        """`total_s`: for all questions together. BadUsage for an address that is none."""
+        self._http = Http(base_url, login, "Prometheus", total_s)
         self.warnings: list[str] = []
 
     @property
