@@ -36,6 +36,9 @@ _VIRTUAL = (
     "kube",
     "nodelocal",
 )
+MODES = ("idle", "iowait", "steal")
+"""Of the processors' time."""
+_IDLE = ("idle", "iowait")
 _NO_DISK = ("loop", "ram", "zram", "sr")
 
 
@@ -110,6 +113,15 @@ class Node(msgspec.Struct, frozen=True):
             "disk_busy_ratio": self._share("node_disk_io_time_seconds_total"),
         }
         return {name: ratio for name, ratio in found.items() if ratio is not None}
+
+    def busy_ratio(self) -> float | None:
+        """Share of the cores' time in which they were not idle; None where idle time was not read."""
+        idle: dict[str, float] = {}
+        for one in self._of("node_cpu_seconds_total"):
+            if one.labels.get("mode") in _IDLE and one.grown is not None and one.seconds > 0:
+                core = one.labels.get("cpu", "")
+                idle[core] = idle.get(core, 0.0) + one.grown / one.seconds
+        return max(0.0, 1.0 - sum(idle.values()) / len(idle)) if idle else None
 
     def _of(self, *names: str) -> list[Counter]:
         return [one for one in self.counters if one.name in names and not _is_none_of_the_node(one)]

@@ -38,6 +38,8 @@ VIRTUAL = (
     "nodelocal",
 )
 TICKS_PER_S = 100.0
+MODES = {"idle": 3, "iowait": 4, "steal": 7}
+"""Columns of a processor's line."""
 
 Reading = tuple[str, dict[str, str], float]
 """Name, labels, value."""
@@ -45,7 +47,7 @@ Reading = tuple[str, dict[str, str], float]
 
 def readings(proc: Path) -> Iterator[Reading]:
     """Everything that can be read now, of this network namespace and of the whole machine."""
-    for source in (_conntrack, _netstat, _interfaces, _pressure, _steal, _disks):
+    for source in (_conntrack, _netstat, _interfaces, _pressure, _processors, _disks):
         # A kernel without the module or the file: the others are still wanted.
         with contextlib.suppress(OSError, ValueError, IndexError):
             yield from source(proc)
@@ -89,11 +91,12 @@ def _pressure(proc: Path) -> Iterator[Reading]:
         yield f"node_pressure_{what}_waiting_seconds_total", {}, float(total_us) / 1e6
 
 
-def _steal(proc: Path) -> Iterator[Reading]:
+def _processors(proc: Path) -> Iterator[Reading]:
     for line in (proc / "stat").read_text().splitlines():
         name, *values = line.split()
         if name.startswith("cpu") and name != "cpu":
-            yield "node_cpu_seconds_total", {"cpu": name[3:], "mode": "steal"}, float(values[7]) / TICKS_PER_S
+            for mode, column in MODES.items():
+                yield "node_cpu_seconds_total", {"cpu": name[3:], "mode": mode}, float(values[column]) / TICKS_PER_S
 
 
 def _disks(proc: Path) -> Iterator[Reading]:
