@@ -24,8 +24,14 @@ def test_a_full_node_on_which_requests_hardly_wait() -> None:
     is_clear("node_saturated", nodes=FULL, account=account(line("cpu contended", "waiting for a free core", 2.0)))
 
 
-def test_pressure_speaks_where_use_looks_moderate() -> None:
-    finds("node_saturated", 60.0, nodes=nodes(node(cpu_pressure_ratio=0.4)), account=WAITING)
+def test_pressure_speaks_before_the_cores_are_all_in_use() -> None:
+    finds("node_saturated", 60.0, nodes=nodes(node(cpu_pressure_ratio=0.4, used_cores=3.0)), account=WAITING)
+
+
+def test_pressure_of_tasks_that_their_quota_stops() -> None:
+    # The machine's PSI counts them as waiting for a core; most of its cores are idle.
+    throttled = account(line("cpu throttled", "waiting for the next CPU quota period", 60.0))
+    is_clear("node_saturated", nodes=nodes(node(cpu_pressure_ratio=0.8, used_cores=1.6)), account=throttled)
 
 
 def test_time_that_the_machine_below_steals() -> None:

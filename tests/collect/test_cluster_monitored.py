@@ -45,6 +45,15 @@ def test_pressure_goes_to_its_node_and_the_rest_stays() -> None:
     assert seen.network() is None  # nothing of a network was read
 
 
+def test_cores_in_use_where_nobody_else_knows_them() -> None:
+    idle = Counter(
+        name="node_cpu_seconds_total", labels={"cpu": "0", "mode": "idle"}, last=9.0, grown=2.5, seconds=10.0
+    )
+    seen = Monitored(nodes={"node-a": Node((idle,)), "node-b": Node((idle,))})
+    first, second = seen.on_nodes(nodes(node("node-a", used_cores=None), node("node-b", used_cores=1.0))).nodes
+    assert (first.used_cores, second.used_cores) == (3.0, 1.0)
+
+
 def test_the_kube_proxy_with_most_rules_counts() -> None:
     seen = Monitored()
     for name, rules in (("node-a", 60), ("node-b", 9000)):

@@ -145,13 +145,17 @@ def machine(folder: Path) -> Path:
 
 
 def test_every_file_gives_its_reading(tmp_path: Path) -> None:
-    found = {(name, labels.get("device", "")): value for name, labels, value in node_reader.readings(machine(tmp_path))}
+    found = {
+        (name, labels.get("device", labels.get("mode", ""))): value
+        for name, labels, value in node_reader.readings(machine(tmp_path))
+    }
     assert found["node_nf_conntrack_stat_insert_failed", ""] == 11.0  # hexadecimal, of all processors
     assert found["node_netstat_Tcp_RetransSegs", ""] == 7.0
     assert found["node_network_transmit_drop_total", "eth0"] == 6.0
     assert ("node_network_transmit_drop_total", "vethx") not in found
     assert found["node_pressure_cpu_waiting_seconds_total", ""] == 2.5
-    assert found["node_cpu_seconds_total", ""] == 2.0
+    assert found["node_cpu_seconds_total", "steal"] == 2.0
+    assert found["node_cpu_seconds_total", "idle"] == 0.04
     assert found["node_disk_io_time_seconds_total", "sda"] == 1.5
     assert ("node_disk_io_time_seconds_total", "loop0") not in found
 

@@ -33,6 +33,9 @@ def exported(instance: str, nodename: str, entries: float = 900.0) -> Series:
         **series("node_cpu_seconds_total", rising(0.3), cpu="0", mode="steal", **by),
         **series("node_cpu_seconds_total", rising(0.1), cpu="1", mode="steal", **by),
         **series("node_cpu_seconds_total", rising(0.9), cpu="0", mode="idle", **by),
+        **series("node_cpu_seconds_total", rising(0.05), cpu="0", mode="iowait", **by),
+        **series("node_cpu_seconds_total", rising(0.25), cpu="1", mode="idle", **by),
+        **series("node_cpu_seconds_total", rising(0.7), cpu="1", mode="user", **by),
         **series("node_disk_io_time_seconds_total", rising(0.4), device="sda", **by),
         **series("node_disk_io_time_seconds_total", rising(0.95), device="sdb", **by),
         **series("node_disk_io_time_seconds_total", rising(1.0), device="loop3", **by),
@@ -65,6 +68,11 @@ def test_shares_of_the_time(api: Api) -> None:
         "steal_ratio": pytest.approx(0.2),  # mean of both cores; idle time is not stolen
         "disk_busy_ratio": pytest.approx(0.95),  # the busiest that is a disk
     }
+
+
+def test_how_busy_the_cores_are(api: Api) -> None:
+    assert prom_nodes.counters(api, NAMES, END_S)["node-a"].busy_ratio() == pytest.approx(1 - (0.95 + 0.25) / 2)
+    assert Node(()).busy_ratio() is None
 
 
 def test_a_server_that_scrapes_none_of_them(api: Api) -> None:

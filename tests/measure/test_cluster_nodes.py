@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.checks.cluster import node, nodes, pod, pods
@@ -13,13 +15,16 @@ from unslow.measure.cluster_nodes import busiest_of_target, free_bytes, free_cor
     [
         ({"used_cores": 3.59}, False),
         ({"used_cores": 3.6}, True),
-        ({"cpu_pressure_ratio": 0.3}, True),
+        ({"cpu_pressure_ratio": 0.3, "used_cores": 3.0}, True),
+        ({"cpu_pressure_ratio": 0.2, "used_cores": 3.0}, False),
+        ({"cpu_pressure_ratio": 0.8}, False),  # as with one throttled container on a machine that is half idle
+        ({"cpu_pressure_ratio": 0.8, "used_cores": None}, False),
         ({"steal_ratio": 0.06}, True),
         ({"requested_cores": 4.0}, False),
         ({"used_cores": None}, False),
     ],
 )
-def test_full_by_use_pressure_or_steal_and_never_by_reservation(changes: dict[str, float], full: bool) -> None:
+def test_full_by_use_pressure_or_steal_and_never_by_reservation(changes: dict[str, Any], full: bool) -> None:
     assert load(node(**changes)).is_full is full
 
 

@@ -12,7 +12,7 @@ from unslow.collect.cluster_cni import tag
 from unslow.collect.cluster_node_pod import NodeLook
 from unslow.collect.cluster_readings import Differences
 from unslow.collect.node_counters import Node as Counters
-from unslow.evidence.cluster import Blocked, Cni, Mesh, Network, Nodes, Pods, Usage
+from unslow.evidence.cluster import Blocked, Cni, Mesh, Network, Node, Nodes, Pods, Usage
 
 PROXIES = {"istio-proxy": "istio", "linkerd-proxy": "linkerd", "kuma-sidecar": "kuma", "consul-dataplane": "consul"}
 """Containers of meshes."""
@@ -46,10 +46,7 @@ class Monitored:
     def on_nodes(self, nodes: Nodes) -> Nodes:
         """The same with pressure, stolen time and disks of those that were read."""
         return Nodes(
-            nodes=tuple(
-                replace(node, **self.nodes[node.name].pressures()) if node.name in self.nodes else node
-                for node in nodes.nodes
-            )
+            nodes=tuple(_read(node, self.nodes[node.name]) if node.name in self.nodes else node for node in nodes.nodes)
         )
 
     def on_cni(self, cni: Cni) -> Cni:
@@ -91,6 +88,12 @@ class Monitored:
             retries_per_s=seen.retries_per_s,
             overflow_per_s=seen.overflow_per_s,
         )
+
+
+def _read(node: Node, counters: Counters) -> Node:
+    busy = counters.busy_ratio()
+    used = node.used_cores if busy is None or node.used_cores is not None else busy * node.capacity_cores
+    return replace(node, used_cores=used, **counters.pressures())
 
 
 def _with(usage: Usage, history: prom_usage.History) -> Usage:

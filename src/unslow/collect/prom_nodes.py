@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 from unslow.collect import promql
-from unslow.collect.node_counters import GAUGES, RISING, Counter, Node, counter
+from unslow.collect.node_counters import GAUGES, MODES, RISING, Counter, Node, counter
 from unslow.collect.prometheus_api import Api, Result, number
 from unslow.errors import Unavailable
 from unslow.kube import core
@@ -38,8 +38,9 @@ def counters(api: Api, names: Mapping[str, str], at_s: float) -> dict[str, Node]
         )
     among = "|".join(re.escape(instance) for instance in sorted(scraped))
     wanted = "|".join((*GAUGES, *RISING))
-    # Of the processors' time only the stolen one; series without a mode match the empty alternative.
-    query = f'{{__name__=~{promql.quoted(wanted)},mode=~"steal|",instance=~{promql.quoted(among)}}}'
+    # Series without a mode match the empty alternative.
+    modes = "|".join((*MODES, ""))
+    query = f"{{__name__=~{promql.quoted(wanted)},mode=~{promql.quoted(modes)},instance=~{promql.quoted(among)}}}"
     by_node: dict[str, list[Counter]] = {}
     for one in api.instant(f"{query}[{promql.duration(LOOK_S)}]", at_s):
         made = _counter(one)

@@ -11,6 +11,9 @@ FULL = 0.9
 """Share of a node's cores in use from which runnable threads queue for one."""
 PRESSURE = 0.25
 """PSI: a task waited for a core (or for I/O) a quarter of the time."""
+PRESSED_USE = 0.7
+"""Share of the cores in use from which waiting means that cores are missing: the kernel counts a task that stands still
+for its quota as waiting for a core too, on a machine that is idle otherwise."""
 STEAL = 0.05
 """Share of the cores' time that the machine below took away."""
 
@@ -36,7 +39,8 @@ def load(node: Node, machine: Machine | None = None) -> Load:
     """`machine`: what was seen of its cores from inside a pod; it outranks averages of the past minute."""
     seen = machine.busy_ratio if machine and machine.node == node.name else None
     used = node.used_cores / node.allocatable_cores if node.used_cores is not None and node.allocatable_cores else None
-    pressed = node.cpu_pressure_ratio is not None and node.cpu_pressure_ratio >= PRESSURE
+    in_use = seen if seen is not None else used or 0.0
+    pressed = (node.cpu_pressure_ratio or 0.0) >= PRESSURE and in_use >= PRESSED_USE
     stolen = (node.steal_ratio or 0.0) >= STEAL
     known = []
     if seen is not None:
@@ -47,11 +51,11 @@ def load(node: Node, machine: Machine | None = None) -> Load:
         known.append(f"tasks wait for a core {node.cpu_pressure_ratio:.0%} of the time")
     if stolen:
         known.append(f"{node.steal_ratio or 0.0:.0%} of the time is stolen by the machine below")
-    # Steal and pressure say that cores are missing even where use looks moderate.
+    # Stolen time says that cores are missing even where use looks moderate; so does pressure where use is high.
     return Load(
         node=node,
         used_ratio=used,
-        is_full=(seen if seen is not None else used or 0.0) >= FULL or pressed or stolen,
+        is_full=in_use >= FULL or pressed or stolen,
         words=f"node {node.name}: {', '.join(known) or 'its use is not known'}",
     )
 
