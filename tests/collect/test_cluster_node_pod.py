@@ -5,17 +5,19 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.kube.cluster import PYTHON, client, namespace, needs_cluster
-from unslow.collect import node_reader
+from tests.kube.cluster import PYTHON, client, kubeconfig, namespace, needs_cluster
+from unslow.collect import cluster_node_pod, node_reader
 from unslow.collect.cluster_node_pod import LABEL, NODE, NodePods, explained, manifest, read
 from unslow.errors import Unavailable
 from unslow.kube import core
 from unslow.kube.client import Client
+from unslow.kube.config import load
 from unslow.kube.errors import ApiError
 
 
@@ -74,13 +76,20 @@ def test_without_the_verb_it_is_named(api: Client) -> None:
 
 
 @needs_cluster
-def test_what_an_earlier_run_left_is_taken_away(api: Client) -> None:
+def test_what_an_earlier_run_left_is_taken_away(api: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     node = first_node(api)
     with namespace(api) as where:
         killed = NodePods(api, where, PYTHON)
         killed.start([node], 0.1)
         killed.looks()  # and never `close`
         left = {pod.metadata.name for pod in pods_of(api, where)}
+        fresh = NodePods(api, where, PYTHON)
+        try:
+            fresh.start([node], 0.1)
+            assert left <= {pod.metadata.name for pod in pods_of(api, where)}  # its maker may yet want to read it
+        finally:
+            fresh.close()
+        monkeypatch.setattr(cluster_node_pod, "STALE_S", 0.0)
         later = NodePods(api, where, PYTHON)
         try:
             later.start([node], 0.1)
@@ -89,6 +98,18 @@ def test_what_an_earlier_run_left_is_taken_away(api: Client) -> None:
             later.close()
     assert left
     assert not left & still
+
+
+@needs_cluster
+def test_it_cleans_up_when_its_time_is_over(api: Client) -> None:
+    with namespace(api) as where, Client(load(kubeconfig()), deadline=time.monotonic() + 1.0) as hurried:
+        pods = NodePods(hurried, where, PYTHON)
+        pods.start([first_node(api)], 5.0)
+        time.sleep(1.2)
+        with pytest.raises(Unavailable):
+            pods.looks()
+        pods.close()
+        assert all(pod.metadata.deletion_timestamp for pod in pods_of(api, where))
 
 
 def test_it_asks_for_no_more_than_the_network() -> None:

@@ -32,6 +32,7 @@ NODES = 3
 """At most so many of the target's nodes are looked at."""
 START_S = 15.0
 POLL_S = 0.4
+STALE_S = 300.0
 LABEL = "unslow.dev/rung"
 _STUCK = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "CreateContainerError")
 _LEVEL = re.compile(r'PodSecurity "(\w+)')
@@ -90,25 +91,24 @@ class NodePods:
         return found
 
     def close(self) -> None:
-        """Deletes them; one that cannot be deleted ends by itself and is deleted at the next start."""
-        for pod in self._made.values():
-            with contextlib.suppress(Unavailable):
-                self._delete(pod)
+        """Deletes them, over time or not; one that cannot be deleted ends by itself and is deleted at a later start."""
+        if not self._made:
+            return
+        with Client(self._client.access) as unhurried:
+            for pod in self._made.values():
+                with contextlib.suppress(Unavailable):
+                    _delete(unhurried, pod)
         self._made.clear()
 
     def _reap(self) -> None:
-        """Those of earlier runs that are over."""
+        """Those of earlier runs that are over; a fresh one may be of a run that has yet to read it."""
         path = f"/api/v1/namespaces/{self._namespace}/pods"
-        for pod in self._client.items(
-            path, core.Pod, labels=f"{LABEL}={NODE}", asked=f"list pods in namespace {self._namespace}"
-        ):
-            if pod.status.phase in {"Succeeded", "Failed"}:
+        asked = f"list pods in namespace {self._namespace}"
+        for pod in self._client.items(path, core.Pod, labels=f"{LABEL}={NODE}", asked=asked):
+            age_s = time.time() - (pod.metadata.created_s or 0.0)
+            if pod.status.phase in {"Succeeded", "Failed"} and age_s >= STALE_S:
                 with contextlib.suppress(ApiError):
-                    self._delete(pod)
-
-    def _delete(self, pod: core.Pod) -> None:
-        path = f"/api/v1/namespaces/{self._namespace}/pods/{pod.metadata.name}"
-        self._client.delete(path, uid=pod.metadata.uid, grace_s=0)
+                    _delete(self._client, pod)
 
     def _post(self, body: dict[str, Any], *, dry_run: bool) -> core.Pod:
         path = f"/api/v1/namespaces/{self._namespace}/pods"
@@ -138,6 +138,11 @@ class NodePods:
                     )
             time.sleep(POLL_S)
         raise Unavailable(f"the end of the pod {name} in time", "give a longer --budget")
+
+
+def _delete(client: Client, pod: core.Pod) -> None:
+    path = f"/api/v1/namespaces/{pod.metadata.namespace}/pods/{pod.metadata.name}"
+    client.delete(path, uid=pod.metadata.uid, grace_s=0)
 
 
 def manifest(namespace: str, node: str, image: str, seconds: float) -> dict[str, Any]:
