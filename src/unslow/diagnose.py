@@ -29,6 +29,7 @@ from unslow.evidence import Evidence
 from unslow.finding import Clear, Finding, Skipped
 from unslow.headline import headline
 from unslow.measure.account import Account, Line, account, interval_ms
+from unslow.measure.answers import Failures, answered, failures
 from unslow.measure.in_app import KIND_OF_STACK
 from unslow.measure.onset import onset_s
 from unslow.measure.quantities import percentile
@@ -57,7 +58,7 @@ def diagnose(evidence: Evidence, *, skip: frozenset[str] = frozenset()) -> Diagn
     granted, explained = rank(findings, the_account, _utilization(evidence))
     clear += [ClearCheck(check=one.check, because=one.because) for one in explained]
     causes = tuple(_cause(one) for one in granted)
-    verdict = _verdict(the_account, causes)
+    verdict = _verdict(the_account, causes, failures(evidence.requests))
     reference = _reference(evidence, the_account)
     onset = onset_s(evidence.series) if evidence.series else None
     return Diagnosis(
@@ -116,12 +117,14 @@ def _utilization(evidence: Evidence) -> float | None:
     return evidence.cpu.busy_mean / evidence.server.slots if evidence.server.slots else None
 
 
-def _verdict(the_account: Account | None, causes: tuple[Cause, ...]) -> Verdict:
+def _verdict(the_account: Account | None, causes: tuple[Cause, ...], failed: Failures | None) -> Verdict:
     if the_account is None:
         return "unknown"
     risen = the_account.before is not None and has_risen(the_account)
     if risen or any(cause.excess_ms > 0 for cause in causes):
         return "slow"
+    if failed and failed.are_most:
+        return "unknown"
     return "unknown" if _is_dark(the_account, causes) else "healthy"
 
 
@@ -201,9 +204,10 @@ def _cause(one: Granted) -> Cause:
 
 
 def _percentiles(evidence: Evidence) -> Percentiles | None:
-    if evidence.requests is None or not evidence.requests.due_s:
+    requests = answered(evidence.requests)
+    if requests is None or not requests.due_s:
         return None
-    times = [seconds * 1e3 for seconds in evidence.requests.total_s]
+    times = [seconds * 1e3 for seconds in requests.total_s]
     return Percentiles(
         n=len(times),
         mean_ms=sum(times) / len(times),
@@ -221,9 +225,10 @@ def _timeline(evidence: Evidence) -> tuple[TimePoint, ...]:
             TimePoint(at=_utc(point.at_s), ms=None if point.mean_s is None else point.mean_s * 1e3)
             for point in evidence.series.points
         )
-    if evidence.requests is None:
+    requests = answered(evidence.requests)
+    if requests is None:
         return ()
-    timed = zip(evidence.requests.due_s, evidence.requests.total_s, strict=True)
+    timed = zip(requests.due_s, requests.total_s, strict=True)
     return tuple(TimePoint(at=_utc(evidence.window.start_s + due), ms=total * 1e3) for due, total in timed)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from unslow.diagnosis import Cause, Reference
 from unslow.evidence import Evidence
 from unslow.measure.account import Account
+from unslow.measure.answers import Failures, failures
 
 
 def headline(
@@ -16,6 +17,11 @@ def headline(
     onset: str | None,
 ) -> str:
     name = evidence.target.name
+    failed = failures(evidence.requests)
+    if failed and failed.are_most:
+        said = _failing(failed, account)
+        sure = _likeliest(causes)
+        return f"{name}: {said}{f' Likely: {sure.title}.' if sure else ''}"
     if account is None:
         if sure := _likeliest(causes):
             return f"{name}: no response time could be measured. Likely: {sure.title}."
@@ -29,6 +35,12 @@ def headline(
         likely = f" Likely: {sure.title}." if (sure := _likeliest(causes)) else ""
         return f"{name} takes {now_ms:.0f} ms on average, and {dark_ms:.0f} ms of it could not be looked into.{likely}"
     return f"{name} takes {now_ms:.0f} ms on average{_against(account, reference)}{_since(onset)}{_why(causes)}"
+
+
+def _failing(failed: Failures, account: Account | None) -> str:
+    if account is None:
+        return f"{failed.words}, so no response time could be measured."
+    return f"{failed.words}: their {account.now.mean_s * 1e3:.0f} ms on average tell nothing of a working service."
 
 
 def _against(account: Account, reference: Reference) -> str:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from unslow.collect.cluster_paths import busiest_path, latency, of_one_process, same_process
+from unslow.collect.cluster_paths import busiest_path, latency, of_one_process, same_process, slowest
 from unslow.collect.cluster_shares import of_one_pod, of_window, share_of
 from unslow.evidence.cluster import Latency
 from unslow.evidence.queries import Queries, Statement
@@ -73,3 +73,22 @@ def test_counters_of_all_pods_become_one_pods_and_say_so() -> None:
     assert found.connections_opened_per_s == 1.0
     assert "4 pods" in found.notes[0]
     assert of_one_pod(queries, 1.0, 1) is queries
+
+
+def test_the_pod_that_has_been_slower_than_its_twins_is_looked_into() -> None:
+    quick, slow = page(1, ("/items", "GET", 90, 1.8)), page(2, ("/items", "GET", 40, 8.0))
+    assert slowest({"a": quick, "b": slow, "c": quick}) == "b"
+
+
+def test_pods_that_are_alike_few_requests_or_one_page_choose_nobody() -> None:
+    quick, near = page(1, ("/items", "GET", 90, 1.8)), page(2, ("/items", "GET", 90, 2.6))
+    rare = page(3, ("/items", "GET", 5, 5.0))
+    assert slowest({"a": quick, "b": near}) == ""
+    assert slowest({"a": quick, "b": rare}) == ""
+    assert slowest({"b": rare}) == ""
+    assert slowest({"a": "", "b": ""}) == ""
+
+
+def test_probes_make_no_pod_slow() -> None:
+    probed = page(1, ("/items", "GET", 90, 1.8), ("/health", "GET", 90, 90.0))
+    assert slowest({"a": page(2, ("/items", "GET", 90, 1.8)), "b": probed}) == ""

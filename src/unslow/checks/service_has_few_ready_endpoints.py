@@ -9,14 +9,24 @@ Reference   EndpointSlice conditions ready, serving, terminating
 from __future__ import annotations
 
 from unslow.evidence.cluster import Pods, Service, Services, Workload
+from unslow.evidence.requests import Requests
 from unslow.finding import Clear, Finding
 from unslow.measure.account import Account
+from unslow.measure.answers import answered
 from unslow.measure.cluster_claims import WAITING, behind
 from unslow.measure.cluster_endpoints import coverage, misrouted
 
+CANNOT_START = frozenset(
+    {"ErrImagePull", "ImagePullBackOff", "InvalidImageName", "CreateContainerConfigError", "CreateContainerError"}
+)
+
 
 def check(
-    services: Services, workload: Workload | None = None, pods: Pods | None = None, account: Account | None = None
+    services: Services,
+    workload: Workload | None = None,
+    pods: Pods | None = None,
+    requests: Requests | None = None,
+    account: Account | None = None,
 ) -> Finding | Clear:
     waiting = behind(account, *WAITING)
     seen = []
@@ -26,7 +36,7 @@ def check(
         wanted = workload.replicas_wanted if workload and service.role == "target" else None
         cover = coverage(service, wanted)
         seen.append(f"{service.name}: {cover.ready} of {cover.wanted} ready")
-        wrong = misrouted(service)
+        wrong = misrouted(service, unanswered=service.role == "target" and _silent(pods, requests))
         if not wrong and (not cover.is_few or _is_over(service, pods)):
             continue
         mine = service.role == "target"
@@ -41,14 +51,36 @@ def check(
             claims=claims,
             confidence=0.85 if claims else 0.7 if mine else 0.5,
             keeps_waiting=bool(wrong) or (mine and _do_not_run(pods)),
-            next_steps=(
-                f"see why the others are not ready: kubectl get endpointslices -l kubernetes.io/service-name={service.name} "
-                "-o wide, then the readiness probe and the last events of such a pod",
-            ),
+            next_steps=(_next_step(service, bool(wrong), pods if mine else None),),
             fixes=("fix_readiness",),
             evidence=("services", "pods") if pods else ("services",),
         )
     return Clear("; ".join(seen) or "no service leads to the pods")
+
+
+def _silent(pods: Pods | None, requests: Requests | None) -> bool:
+    """Whether all pods are ready, by another port than the one where nothing answered."""
+    live = pods.live if pods else ()
+    return bool(live) and all(pod.ready for pod in live) and requests is not None and answered(requests) is None
+
+
+def _next_step(service: Service, wrong: bool, pods: Pods | None) -> str:
+    """By what keeps the pods from being ready, where that is known."""
+    if wrong:
+        return (
+            f"compare the service's selector and targetPort with the pods: kubectl get service {service.name} -o yaml, "
+            "kubectl get pods --show-labels"
+        )
+    for pod in pods.live if pods else ():
+        for one in pod.application:
+            if one.state in CANNOT_START:
+                return f"read why it cannot start: kubectl describe pod {pod.name} (image {one.image})"
+            if not pod.ready and one.restarts and one.state != "running":
+                return f"read what it said before it ended: kubectl logs {pod.name} -c {one.name} --previous"
+    return (
+        f"see why the others are not ready: kubectl get endpointslices -l kubernetes.io/service-name={service.name} "
+        "-o wide, then the readiness probe and the last events of such a pod"
+    )
 
 
 def _is_over(service: Service, pods: Pods | None) -> bool:

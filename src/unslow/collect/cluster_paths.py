@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from unslow.collect.exposition import Page, parse
 from unslow.collect.metrics_page import METHOD_LABELS, PROCESS_START, ROUTE_LABELS, timer_name, unit_s
 from unslow.evidence.cluster import Latency
+from unslow.measure.cluster_pods import LEAST_REQUESTS, SLOWER, SLOWER_S
 
 _PARAMETER = ("<", "{", ":", "*")
 _NO_ROUTE = ("/metrics", "/health", "/healthz", "/ready", "/readyz", "/live", "/livez", "/ping", "/favicon.ico")
@@ -60,6 +63,30 @@ def latency(first: str, last: str, seconds: float) -> Latency | None:
         mean_s=total / count * unit_s(after, metric),
         requests_per_s=count / seconds if seconds > 0 else None,
     )
+
+
+def slowest(pages: Mapping[str, str]) -> str:
+    """The pod that has been clearly slower than all others since their processes began; empty when none has.
+
+    An age-old pod that became slow just now hides here; the window's own figures are compared later.
+    """
+    known = {name: found for name, text in pages.items() if (found := _since_start(text)) is not None}
+    for name, (requests, mean_s) in sorted(known.items(), key=lambda item: -item[1][1])[:1]:
+        others = [one for other, one in known.items() if other != name]
+        count = sum(n for n, _ in others)
+        if requests < LEAST_REQUESTS or count < LEAST_REQUESTS:
+            return ""
+        twins_s = sum(n * mean for n, mean in others) / count
+        return name if mean_s >= max(SLOWER * twins_s, twins_s + SLOWER_S) else ""
+    return ""
+
+
+def _since_start(text: str) -> tuple[float, float] | None:
+    """Requests and their mean, seconds."""
+    page = parse(text)
+    metric = timer_name(page)
+    count = _grown(Page({}, {}), page, f"{metric}_count") if metric else 0.0
+    return (count, _grown(Page({}, {}), page, f"{metric}_sum") / count * unit_s(page, metric)) if count else None
 
 
 def _grown(before: Page, after: Page, name: str) -> float:

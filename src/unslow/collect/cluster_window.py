@@ -113,6 +113,8 @@ class LatencyWindow:
             return Seen(Window(start_s=start_s, end_s=time.time()))
         running = [pod for pod in pods if pod.status.phase == "Running"][:PAGES]
         before = {pod.metadata.name: self._ask.pod_page(pod, where.port, "/metrics") for pod in running}
+        slow = "" if wanted else cluster_paths.slowest({name: answer.otherwise("") for name, answer in before.items()})
+        where = replace(where, pod=slow or where.pod)
         own = next(pod for pod in pods if pod.metadata.name == where.pod)
         page = before.get(where.pod)
         where = replace(where, path=cluster_ladder.path_of(self._looking.path, page, own))

@@ -20,7 +20,7 @@ from typing import Any
 
 from wsproto.connection import Connection, ConnectionState, ConnectionType
 from wsproto.events import BytesMessage, CloseConnection, Message, Ping, TextMessage
-from wsproto.utilities import generate_nonce
+from wsproto.utilities import LocalProtocolError, generate_nonce
 
 from unslow.kube.client import Client, refusal, unreachable
 from unslow.kube.connection import Response, target_of
@@ -112,7 +112,7 @@ class WebSocket:
         try:
             self._stream.settimeout(_HANDSHAKE_S)
             self._stream.sendall(self._frames.send(event))
-        except OSError as error:
+        except (OSError, LocalProtocolError) as error:  # the other side may have closed in this moment
             self.ended = True
             raise unreachable(self._server, "write to a stream", error) from error
 

@@ -17,6 +17,7 @@ from math import hypot
 import msgspec
 
 from unslow.evidence import Evidence
+from unslow.measure.answers import answered, failures
 from unslow.measure.cluster_parts import cluster_parts
 from unslow.measure.downstream_spans import outside_s, tells_calls
 from unslow.measure.in_app import in_app_parts
@@ -173,6 +174,8 @@ def _unsplit(service: str, before: Estimate) -> Line:
 
 
 def level(evidence: Evidence) -> Level | None:
+    failed = failures(evidence.requests)
+    evidence = msgspec.structs.replace(evidence, requests=answered(evidence.requests))
     total = _total(evidence)
     if total is None:
         return None
@@ -191,7 +194,11 @@ def level(evidence: Evidence) -> Level | None:
         in_app_source=source,
         rate_per_s=request_rate_per_s(evidence),
         cross_check_s=cross_check,
-        notes=(*_notes(evidence, in_app, cross_check), *_traces_note(evidence, parts)),
+        notes=(
+            *((failed.words,) if failed else ()),
+            *_notes(evidence, in_app, cross_check),
+            *_traces_note(evidence, parts),
+        ),
     )
 
 

@@ -36,12 +36,17 @@ def coverage(service: Service, wanted: int | None) -> Coverage:
     )
 
 
-def misrouted(service: Service) -> str:
-    """Why a service leads nowhere by its own definition; empty when it does not."""
+def misrouted(service: Service, *, unanswered: bool = False) -> str:
+    """Why a service leads nowhere by its own definition; empty when it does not.
+
+    `unanswered`: its pods run and are ready, and still none of our requests to its target port was answered.
+    """
     if service.selector and service.selects == 0:
         chosen = ",".join(f"{key}={value}" for key, value in service.selector)
         return f"the selector {chosen} matches 0 pods"
     for port in service.ports:
         if port.matches is False:
             return f"port {port.port} leads to target port {port.target}, where 0 containers listen"
+        if port.matches is None and unanswered:
+            return f"port {port.port} leads to target port {port.target}, which 0 containers declare and where nothing answers"
     return ""
