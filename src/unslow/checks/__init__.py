@@ -48,7 +48,7 @@ REMEDIES = {
     "provisioning": "allow list on nodepools and nodeclaims (group karpenter.sh), where nodes are provisioned by Karpenter",
     "quotas": "allow list on resourcequotas and limitranges",
     "budgets": "allow list on poddisruptionbudgets (group policy)",
-    "policies": "allow list on networkpolicies (group networking.k8s.io)",
+    "policies": "allow list on networkpolicies (group networking.k8s.io), and ciliumnetworkpolicies (cilium.io) where they are",
     "dns": "allow get on pods/proxy in kube-system (CoreDNS counts its own answers), or pods/exec at the target",
     "network": "let Prometheus scrape node-exporter, or allow a pod in the nodes' network: --allow node --debug-image IMAGE",
     "mesh": "let Prometheus scrape the mesh's proxies (port 15020, /stats/prometheus), and kubelets for their CPU",

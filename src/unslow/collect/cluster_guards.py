@@ -58,7 +58,7 @@ def policies(found: Iterable[network.NetworkPolicy], labels: dict[str, str] | No
     egress = [one.spec for one in chosen if _covers(one.spec, "Egress")]
     ingress = [one.spec for one in chosen if _covers(one.spec, "Ingress")]
     return Policies(
-        names=tuple(sorted(one.metadata.name for one in chosen)),
+        names=tuple(sorted({one.metadata.name for one in chosen})),
         default_deny_ingress=bool(ingress) and not any(spec.ingress for spec in ingress),
         default_deny_egress=bool(egress) and not any(spec.egress for spec in egress),
         allows_dns=any(_lets_dns_out(rule) for spec in egress for rule in spec.egress or ()) if egress else None,

@@ -75,7 +75,7 @@ class Look:
         resolved = cluster_target.resolve(self._client, target, namespace, looking)
         known = groups.otherwise(frozenset())
         first = First(self._ask, early, resolved.namespace, resolved.selector.text, resolved.kind, known)
-        late = Late(self._ask, resolved.namespace)
+        late = Late(self._ask, resolved.namespace, known)
         second = Second(self._ask, first, measures=self._measures)
         logs = [] if self._measures else cluster_logs.asked(self._ask, first.pods.otherwise([]))
         config = config_metadata(

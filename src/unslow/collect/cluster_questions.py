@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar
 
 import msgspec
 
+from unslow.collect import cilium_policies
 from unslow.errors import Unavailable
 from unslow.kube import core, custom, network
 from unslow.kube import workloads as api
@@ -145,11 +146,17 @@ class Early:
 class Late:
     """What nobody waits for: asked when everything is under way that something else needs."""
 
-    def __init__(self, ask: Questions, namespace: str) -> None:
+    def __init__(self, ask: Questions, namespace: str, groups: frozenset[str]) -> None:
         self.budgets = ask.listed("policy/v1", "poddisruptionbudgets", api.DisruptionBudget, namespace)
         self.quotas = ask.listed("", "resourcequotas", core.ResourceQuota, namespace)
         self.ranges = ask.listed("", "limitranges", core.LimitRange, namespace)
         self.policies = ask.listed("networking.k8s.io/v1", "networkpolicies", network.NetworkPolicy, namespace)
+        self.cilium_policies = _only(
+            cilium_policies.GROUP in groups,
+            lambda: ask.listed(
+                f"{cilium_policies.GROUP}/v2", "ciliumnetworkpolicies", cilium_policies.CiliumPolicy, namespace
+            ),
+        )
         self.daemons = ask.listed("apps/v1", "daemonsets", api.Workload, KUBE_SYSTEM)
         self.dns_pods = ask.pods(KUBE_SYSTEM, "k8s-app=kube-dns")
         self.proxy_settings = ask.config_map(KUBE_SYSTEM, "kube-proxy")

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from msgspec.structs import replace
 
 from unslow.collect import (
+    cilium_policies,
     cluster_cni,
     cluster_counters,
     cluster_dns,
@@ -265,7 +266,9 @@ class Sections:
 
     def _policies(self) -> Policies:
         cni = cluster_cni.cni(self._late.daemons.otherwise([]), None, None, None).kind
-        found = cluster_guards.policies(self._late.policies(), self._labels, cni)
+        own = self._late.cilium_policies() if self._late.cilium_policies else []
+        known = [*self._late.policies(), *cilium_policies.policies(own)]
+        found = cluster_guards.policies(known, self._labels, cni)
         return replace(found, blocked=self._last.monitored.blocked)
 
     def _dns(self) -> Dns:
