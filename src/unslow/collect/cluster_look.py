@@ -84,6 +84,16 @@ class Look:
         self._prove_who_we_are(me)
         window, last = self._window(resolved, first, second, late)
         logs = logs or cluster_logs.asked(self._ask, last.pods.otherwise([]))
+        if self._measures and (self._looking.series or self._looking.prometheus):
+            from unslow.collect import time_before
+
+            path = self._looking.path
+            self._fill(
+                "series",
+                "page",
+                lambda: time_before.series(self._looking, resolved.name, path, window.end_s),
+                doing="reading the time before",
+            )
         sections = Sections(resolved, known, first, second, late, last, window)
         sections.config = dict(config)
         self._progress("putting the cluster's facts together")

@@ -1,0 +1,67 @@
+"""The time before of a workload, in a real Prometheus."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.collect.backfilled import END_S, Series, knowing, rising, series
+from unslow.collect import time_before
+from unslow.errors import Unavailable
+from unslow.measure.onset import onset_s
+from unslow.settings import Looking
+
+NAME = "http_request_duration_seconds"
+HOUR_S = 3600.0
+
+
+def slow_since(ago_s: float, before_s: float, now_s: float, per_s: float) -> Callable[[float], float]:
+    """The sum of a timer."""
+    return lambda ago: 1e6 - per_s * (now_s * min(ago, ago_s) + before_s * max(0.0, ago - ago_s))
+
+
+def route(name: str, sums: Callable[[float], float], per_s: float = 10.0) -> Series:
+    by = {"service": "shop", "handler": name}
+    return {**series(f"{NAME}_sum", sums, **by), **series(f"{NAME}_count", rising(per_s), **by)}
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    found = {
+        **route("/items", slow_since(1200.0, 0.02, 0.2, 10.0)),
+        **route("/reports", slow_since(0.0, 5.0, 5.0, 10.0)),
+    }
+    with knowing(tmp_path_factory.mktemp("prometheus"), found, seconds=3 * HOUR_S, step_s=30.0) as made:
+        yield made
+
+
+def looking(**more: Any) -> Looking:
+    return Looking(target="market/shop", **more)
+
+
+def test_when_the_route_became_slow(address: str) -> None:
+    found = time_before.series(looking(prometheus=address), "shop", "/items", END_S)
+    means = [point.mean_s for point in found.points if point.mean_s is not None]
+    assert means[5] == pytest.approx(0.02, rel=0.05)
+    assert means[-1] == pytest.approx(0.2, rel=0.05)
+    assert onset_s(found) == pytest.approx(END_S - 1200.0, abs=300.0)
+
+
+def test_all_routes_together_are_not_what_is_measured_now(address: str) -> None:
+    with pytest.raises(Unavailable) as missing:
+        time_before.series(looking(prometheus=address), "shop", "", END_S)
+    assert "--path" in missing.value.remedy
+
+
+def test_a_saved_series_needs_no_server(tmp_path: Path) -> None:
+    file = tmp_path / "series.csv"
+    file.write_text("at,mean_s,p99_s,requests_per_s\n" + "".join(f"{60 * at},0.02,0.05,10\n" for at in range(30)))
+    assert len(time_before.series(looking(series=file), "shop", "", END_S).points) == 30
+
+
+def test_nothing_that_reaches_back() -> None:
+    with pytest.raises(Unavailable, match="reaches back"):
+        time_before.series(looking(), "shop", "/items", END_S)
