@@ -102,7 +102,7 @@ class Sections:
 
     def fill(self, attempts: Attempts) -> dict[str, object]:
         """All sections that could be made, by name."""
-        self._differences = attempts.run("kubelet", KUBELET, self._kubelets) or self._last.monitored.containers
+        self._differences = self._last.monitored.containers or attempts.run("kubelet", KUBELET, self._kubelets)
         attempts.run("metrics_api", RUNG, self._metrics_api)
         makers: dict[str, Callable[[], object]] = {
             "workload": self._workload,

@@ -44,7 +44,8 @@ def histories(api: Api, namespace: str, kind: str, name: str, at_s: float) -> di
     points = _by_container(api.instant(f"count_over_time(({busiest}){over})", at_s))
     if not points:
         raise Unavailable(
-            f"{CPU} of {namespace}/{name} at {api.name}", "let Prometheus scrape the kubelets' page /metrics/cadvisor"
+            f"five minutes of {CPU} of {namespace}/{name} at {api.name}",
+            "let Prometheus scrape the kubelets' page /metrics/cadvisor",
         )
     p95 = _by_container(api.instant(f"quantile_over_time(0.95, ({busiest}){over})", at_s))
     highest = _by_container(api.instant(f"max_over_time(({busiest}){over})", at_s))
