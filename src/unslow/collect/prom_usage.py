@@ -22,6 +22,7 @@ _ENDS = {
     "Deployment": "-[a-z0-9]{5,10}-[a-z0-9]{5}",
     "StatefulSet": "-[0-9]+",
     "DaemonSet": "-[a-z0-9]{5}",
+    "Pod": "",
 }
 """How the names of its pods end."""
 
@@ -35,10 +36,15 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
     looked_back_s: float
 
 
+def pods_of(kind: str, name: str) -> str:
+    """A regular expression for the names of its pods, those that are gone too."""
+    return f"{re.escape(name)}{_ENDS.get(kind, '-.*')}"
+
+
 def histories(api: Api, namespace: str, kind: str, name: str, at_s: float) -> dict[str, History]:
     """By container. Raises `Unavailable` when the kubelets' metrics are not scraped."""
-    pods = f"{re.escape(name)}{_ENDS.get(kind, '-.*')}"
-    chosen = f'{{namespace={promql.quoted(namespace)},pod=~{promql.quoted(pods)},container!="",container!="POD"}}'
+    pods = promql.quoted(pods_of(kind, name))
+    chosen = f'{{namespace={promql.quoted(namespace)},pod=~{pods},container!="",container!="POD"}}'
     busiest = f"max by (container) (rate({CPU}{chosen}[{promql.duration(STEP_S)}]))"
     over = f"[{promql.duration(DAY_S)}:{promql.duration(STEP_S)}]"
     points = _by_container(api.instant(f"count_over_time(({busiest}){over})", at_s))

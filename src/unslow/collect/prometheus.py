@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from math import ceil
 from statistics import median
@@ -25,18 +26,20 @@ RAW_LOOK_S = 600.0
 RESETS_PER_SCRAPE = 0.05
 """Counters go backwards at restarts, not at one scrape in twenty: then several processes answer in turn."""
 
-_CANDIDATES = '{__name__=~".*(duration|latency|response_time|requests_seconds|request_time).*_count"}'
-_NATIVE = '{__name__=~".*(duration|latency|response_time|request_time)(_[a-z]+)?",quantile="",le=""}'
+CANDIDATES = '__name__=~".*(duration|latency|response_time|requests_seconds|request_time).*_count"'
+NATIVE = '__name__=~".*(duration|latency|response_time|request_time)(_[a-z]+)?",quantile="",le=""'
+"""Matchers."""
 _SERVING = re.compile(r"http|request|rpc|response")
 _NOT_SERVING = re.compile(
     r"client|outgoing|upstream|(^|_)(db|sql|redis|gc|scrape|rule|notification|kubelet|etcd|workqueue|tsdb)(_|$)"
     r"|^(prometheus|go|process|python|net_conntrack|apiserver|rest_client|alertmanager|grafana)_"
 )
-_SERVICE_LABELS = (
+SERVICE_LABELS = (
     "job", "service", "service_name", "app", "app_kubernetes_io_name", "application", "destination_workload",
     "deployment", "container", "exported_job",
 )  # fmt: skip
-_ROUTE_LABELS = ("handler", "route", "http_route", "path", "endpoint", "url_rule", "uri", "view", "rule")
+ROUTE_LABELS = ("handler", "route", "http_route", "path", "endpoint", "url_rule", "uri", "view", "rule")
+_PARAMETER = re.compile(r"<.+>|\{.+\}|:.+")
 _UNITS = (("_milliseconds", 1e-3), ("_ms_", 1e-3), ("_microseconds", 1e-6), ("_us_", 1e-6))
 
 
@@ -46,6 +49,7 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
     metric: str
     equal: dict[str, str] = {}
     without: dict[str, str] = {}
+    like: dict[str, str] = {}
     native: bool = False
     """One series holds everything, without suffixes."""
 
@@ -55,7 +59,7 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
 
     def part(self, suffix: str) -> str:
         name = self.metric if self.native else f"{self.metric}_{suffix}"
-        return promql.selector(name, self.equal, self.without)
+        return promql.selector(name, self.equal, self.without, self.like)
 
     def mean(self, over: str) -> str:
         if self.native:
@@ -73,6 +77,14 @@ class Source(msgspec.Struct, frozen=True, kw_only=True):
             return f"histogram_count({prom_native.pooled(self.part(''), over)})"
         return promql.pooled_rate(self.part("count"), over)
 
+    def by(self, label: str, over: str) -> tuple[str, str]:
+        """Requests a second, and the mean, for each value of a label."""
+        if self.native:
+            pooled = prom_native.pooled(self.part(""), over, label)
+            return f"histogram_count({pooled})", f"histogram_sum({pooled}) / histogram_count({pooled})"
+        counts, sums = (f"sum by ({label}) (rate({self.part(what)}[{over}]))" for what in ("count", "sum"))
+        return counts, f"{sums} / {counts}"
+
 
 def series(
     base_url: str,
@@ -89,16 +101,20 @@ def series(
     a refused query, and nothing found; BadUsage for an address that is none.
     """
     api = Api(base_url, login)
-    source = _find(api, window, service, path, metric)
+    return over_time(api, window, _find(api, window, service, path, metric))
+
+
+def over_time(api: Api, window: Window, source: Source) -> Series:
+    """The source's latency and rate over the window. Unavailable when nothing completed in it."""
     scrape_s = _scrape_interval_s(api, source, window)
     step_s = max(scrape_s, float(ceil(window.seconds / MAX_POINTS)))
     over = promql.duration(max(SCRAPES_PER_RATE * scrape_s, step_s))
     mean = source.mean(over)
     # A point speaks of the rate window before it.
     grid = [window.start_s + step_s * at for at in range(int(window.seconds / step_s) + 1)]
-    means = _column(api, mean, grid, step_s)
-    p99s = _column(api, source.quantile(0.99, over), grid, step_s)
-    rates = _column(api, source.rate(over), grid, step_s)
+    with ThreadPoolExecutor(3) as pool:
+        queries = (mean, source.quantile(0.99, over), source.rate(over))
+        means, p99s, rates = pool.map(lambda query: _column(api, query, grid, step_s), queries)
     points = tuple(
         Point(
             at_s=at,
@@ -140,7 +156,7 @@ def _scrape_interval_s(api: Api, source: Source, window: Window) -> float:
     if not fullest:
         return DEFAULT_SCRAPE_S
     labels = {name: value for name, value in fullest[0].metric.items() if promql.is_label(name)}
-    one = msgspec.structs.replace(source, equal=labels, without={}).part("count")
+    one = msgspec.structs.replace(source, equal=labels, without={}, like={}).part("count")
     samples = api.instant(f"{one}[{promql.duration(RAW_LOOK_S)}]", window.end_s)
     times = [at for at, _ in samples[0].histograms or samples[0].values] if samples else []
     if len(times) < 2:
@@ -162,19 +178,19 @@ def _doubts(api: Api, source: Source, window: Window, scrape_s: float) -> list[s
 
 def _find(api: Api, window: Window, service: str, path: str, metric: str) -> Source:
     name = promql.metric_name(metric) if metric else ""
-    candidates = promql.selector(f"{name.removesuffix('_count')}_count") if name else _CANDIDATES
-    labels = ",".join(("__name__", *_SERVICE_LABELS, *_ROUTE_LABELS))
+    candidates = promql.selector(f"{name.removesuffix('_count')}_count") if name else f"{{{CANDIDATES}}}"
+    labels = ",".join(("__name__", *SERVICE_LABELS, *ROUTE_LABELS))
     look_s = min(max(window.seconds, 300.0), 3600.0)
     # `last_over_time` keeps the metric's name, the other functions of a range drop it.
     query = f"count by ({labels}) (last_over_time({candidates}[{promql.duration(look_s)}]))"
     answered = [one.metric for one in api.instant(query, window.end_s)]
     found = [one for one in answered if promql.is_metric(one.get("__name__", ""))]
-    serving = [one for one in found if metric or _serves(one["__name__"])]
+    serving = [one for one in found if metric or serves(one["__name__"])]
     native = not serving
     if native:
-        among = promql.selector(name) if name else _NATIVE
-        known = prom_native.named(api, among, ("__name__", *_SERVICE_LABELS, *_ROUTE_LABELS), window.end_s)
-        serving = [one for one in known if metric or _serves(one["__name__"])]
+        among = promql.selector(name) if name else f"{{{NATIVE}}}"
+        known = prom_native.named(api, among, ("__name__", *SERVICE_LABELS, *ROUTE_LABELS), window.end_s)
+        serving = [one for one in known if metric or serves(one["__name__"])]
     if not serving:
         raise Unavailable(
             f"a request duration metric ({metric or '*_duration_seconds'}) at {api.name}",
@@ -183,15 +199,16 @@ def _find(api: Api, window: Window, service: str, path: str, metric: str) -> Sou
     return msgspec.structs.replace(choose(serving, service, path, api.name), native=native)
 
 
-def _serves(name: str) -> bool:
+def serves(name: str) -> bool:
     return bool(_SERVING.search(name)) and not _NOT_SERVING.search(name)
 
 
 def choose(found: Sequence[Mapping[str, str]], service: str, path: str, server: str) -> Source:
     """The best metric among label sets (each with `__name__`), and the matchers for service and path."""
     chosen, equal = _of_service(found, service, server)
-    routed = [(label, one) for one in chosen for label in _ROUTE_LABELS if one.get(label)]
+    routed = [(label, one) for one in chosen for label in ROUTE_LABELS if one.get(label)]
     exact = [(label, one) for label, one in routed if path and one[label].rstrip("/") == path.rstrip("/")]
+    exact = exact or [(label, one) for label, one in routed if path and _is_template(one[label], path)]
     pool = [one for _, one in exact] or chosen
     name = max(sorted({one["__name__"] for one in pool}), key=_fitness)
     for label, one in exact:
@@ -205,12 +222,25 @@ def choose(found: Sequence[Mapping[str, str]], service: str, path: str, server: 
     return Source(metric=name.removesuffix("_count"), equal=equal, without=without)
 
 
+def _is_template(route: str, path: str) -> bool:
+    """Whether the route is the path with names in place of some parts: `/items/<id>`, `/items/{id}`, `/items/:id`."""
+    wanted, given = route.strip("/").split("/"), path.strip("/").split("/")
+    return (
+        len(wanted) == len(given)
+        and route.startswith("/")
+        and all(
+            part == other or (other and _PARAMETER.fullmatch(part)) for part, other in zip(wanted, given, strict=True)
+        )
+        and any(part == other for part, other in zip(wanted, given, strict=True))
+    )
+
+
 def _of_service(
     found: Sequence[Mapping[str, str]], service: str, server: str
 ) -> tuple[list[Mapping[str, str]], dict[str, str]]:
     if not service:
         return list(found), {}
-    for label in _SERVICE_LABELS:
+    for label in SERVICE_LABELS:
         same = [one for one in found if one.get(label, "").lower() == service.lower()]
         if same:
             return same, {label: same[0][label]}

@@ -28,10 +28,16 @@ def _escaped(char: str) -> str:
     return char if char.isprintable() else f"\\U{code:08x}"
 
 
-def selector(metric: str, equal: Mapping[str, str] | None = None, without: Mapping[str, str] | None = None) -> str:
-    """`metric{label="value",other!~"regex"}`; BadInput when a name is none."""
+def selector(
+    metric: str,
+    equal: Mapping[str, str] | None = None,
+    without: Mapping[str, str] | None = None,
+    like: Mapping[str, str] | None = None,
+) -> str:
+    """`metric{label="value",other!~"regex",third=~"regex"}`; BadInput when a name is none."""
     matchers = [f"{_label(name)}={quoted(value)}" for name, value in sorted((equal or {}).items())]
     matchers += [f"{_label(name)}!~{quoted(value)}" for name, value in sorted((without or {}).items())]
+    matchers += [f"{_label(name)}=~{quoted(value)}" for name, value in sorted((like or {}).items())]
     return f"{metric_name(metric)}{{{','.join(matchers)}}}" if matchers else metric_name(metric)
 
 
