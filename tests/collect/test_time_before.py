@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
 from tests.collect.backfilled import END_S, Series, knowing, rising, series
-from unslow.collect import time_before
+from unslow.collect.prom_workload import Owner, Past
+from unslow.collect.time_before import TimeBefore, past
 from unslow.errors import Unavailable
 from unslow.measure.onset import onset_s
 from unslow.settings import Looking
@@ -38,30 +39,58 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield made
 
 
-def looking(**more: Any) -> Looking:
-    return Looking(target="market/shop", **more)
+SHOP = Owner(namespace="market", kind="Deployment", name="shop")
 
 
-def test_when_the_route_became_slow(address: str) -> None:
-    found = time_before.series(looking(prometheus=address), "shop", "/items", END_S)
+class NoServices:
+    """A stand-in for an API server that knows no service."""
+
+    def items(self, *_: object, **__: object) -> list[object]:
+        return []
+
+
+def before(path: str, **more: Any) -> Past:
+    return past(Looking(target="market/shop", **more), cast(Any, NoServices()), SHOP, path, END_S)
+
+
+def test_a_named_server_that_knows_no_namespaces_is_asked_by_name(address: str) -> None:
+    found = before("/items", prometheus=address).series
     means = [point.mean_s for point in found.points if point.mean_s is not None]
     assert means[5] == pytest.approx(0.02, rel=0.05)
     assert means[-1] == pytest.approx(0.2, rel=0.05)
     assert onset_s(found) == pytest.approx(END_S - 1200.0, abs=300.0)
 
 
-def test_all_routes_together_are_not_what_is_measured_now(address: str) -> None:
+@pytest.mark.parametrize("path", ["", "/", "/carts"])
+def test_all_routes_together_are_not_what_is_measured_now(address: str, path: str) -> None:
     with pytest.raises(Unavailable) as missing:
-        time_before.series(looking(prometheus=address), "shop", "", END_S)
-    assert "--path" in missing.value.remedy
+        before(path, prometheus=address)
+    assert "market/shop" in missing.value.missing
+    assert "--series FILE" in missing.value.remedy
 
 
 def test_a_saved_series_needs_no_server(tmp_path: Path) -> None:
     file = tmp_path / "series.csv"
     file.write_text("at,mean_s,p99_s,requests_per_s\n" + "".join(f"{60 * at},0.02,0.05,10\n" for at in range(30)))
-    assert len(time_before.series(looking(series=file), "shop", "", END_S).points) == 30
+    assert len(before("", series=file).series.points) == 30
 
 
-def test_nothing_that_reaches_back() -> None:
-    with pytest.raises(Unavailable, match="reaches back"):
-        time_before.series(looking(), "shop", "/items", END_S)
+def test_where_the_cluster_has_no_server_one_can_be_named() -> None:
+    with pytest.raises(Unavailable) as missing:
+        before("/items")
+    assert "no service of the cluster looks like one" in missing.value.missing
+    assert "--prometheus URL" in missing.value.remedy
+
+
+def test_what_was_not_begun_has_no_result() -> None:
+    asked: list[object] = []
+
+    def ask(*what: object) -> Callable[[], Past]:
+        asked.append(what[-2])
+        return lambda: cast(Past, "the past")
+
+    found = TimeBefore(Looking(target="market/shop"), cast(Any, NoServices()), SHOP, ask)
+    assert found.result() is None
+    found.begin("/items", END_S)
+    assert found.result() == "the past"
+    assert asked == ["/items"]

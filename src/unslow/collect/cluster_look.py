@@ -84,16 +84,6 @@ class Look:
         self._prove_who_we_are(me)
         window, last = self._window(resolved, first, second, late)
         logs = logs or cluster_logs.asked(self._ask, last.pods.otherwise([]))
-        if self._measures and (self._looking.series or self._looking.prometheus):
-            from unslow.collect import time_before
-
-            path = self._looking.path
-            self._fill(
-                "series",
-                "page",
-                lambda: time_before.series(self._looking, resolved.name, path, window.end_s),
-                doing="reading the time before",
-            )
         sections = Sections(resolved, known, first, second, late, last, window)
         sections.config = dict(config)
         self._progress("putting the cluster's facts together")
@@ -142,8 +132,10 @@ class Look:
             return Window(start_s=start_s, end_s=start_s + 1e-3), Last(first.pods, first.early.events, second.kubelets)
         # Loads database drivers: only who measures waits for that.
         from unslow.collect.cluster_ladder import Rights
-        from unslow.collect.cluster_monitoring import Monitoring
+        from unslow.collect.cluster_monitoring import PROMETHEUS, Monitoring
         from unslow.collect.cluster_window import LatencyWindow
+        from unslow.collect.prom_workload import Owner
+        from unslow.collect.time_before import TimeBefore
 
         dns_pods = late.dns_pods.otherwise([])[:DNS_PAGES]
         dns_before = self._dns_pages(dns_pods)
@@ -152,12 +144,14 @@ class Look:
         cores = {name: used.cores or 0.0 for (_, name), used in cluster_readings.used_by_pods(own, None).items()}
         nodes = {node.metadata.name: node for node in first.early.nodes.otherwise([])}
         monitoring = Monitoring(self._looking, self._client, self._attempts, resolved.namespace)
+        owner = Owner(namespace=resolved.namespace, kind=resolved.kind, name=resolved.name)
+        before = TimeBefore(self._looking, self._client, owner, self._ask.ask)
         with contextlib.closing(monitoring):
             monitoring.start(second.target_nodes, self._looking.budget_s)
             with contextlib.closing(self._databases(resolved)) as databases:
                 looked = LatencyWindow(self._looking, self._ask, self._attempts, self._progress, rights, databases)
                 pods, services = first.pods.otherwise([]), first.early.services.otherwise([])
-                seen = looked.run(pods, services, nodes, cores, resolved.pod)
+                seen = looked.run(pods, services, nodes, cores, resolved.pod, lambda path: before.begin(path, start_s))
             self._sections |= seen.sections
             sockets = seen.sections.get("sockets")
             if isinstance(sockets, Sockets):
@@ -177,6 +171,10 @@ class Look:
             read = any(page.is_there() for page in second.kubelets)
             last.monitored = monitoring.result(resolved.kind, resolved.name, pods, ours, kubelets=read)
             monitoring.flows(last.monitored, late.daemons.otherwise([]), pods)
+            past = self._attempts.run("series", PROMETHEUS, before.result, doing="waiting for the time before")
+            if past:
+                self._sections["series"] = past.series
+                last.latencies = last.latencies or past.by_pod
         return seen.window, last
 
     def _databases(self, resolved: Resolved) -> Databases:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from unslow.collect import (
     cluster_hubble,
@@ -89,17 +89,10 @@ class Monitoring:
         """Nothing stays behind."""
         self._pods.close()
 
-    @contextlib.contextmanager
-    def _prometheus(self) -> Iterator[Api]:
+    def _prometheus(self) -> contextlib.AbstractContextManager[Api]:
         looking = self._looking
         login = prom_login.of(looking.prometheus_config, looking.prometheus_headers)
-        if looking.prometheus:
-            yield Api(looking.prometheus, login, PATIENCE_S)
-            return
-        with prom_cluster.reached(
-            self._client, self._namespace, prom_cluster.METRICS, "Prometheus", "--prometheus", login
-        ) as (address, way):
-            yield Api(address, way, PATIENCE_S)
+        return prom_cluster.metrics(self._client, self._namespace, looking.prometheus, login, PATIENCE_S)
 
     def _ask(
         self, found: Monitored, api: Api, kind: str, name: str, nodes: Sequence[core.Node], *, meshed: bool

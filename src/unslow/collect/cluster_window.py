@@ -102,13 +102,18 @@ class LatencyWindow:
         nodes: Mapping[str, core.Node],
         cores: Mapping[str, float],
         wanted: str,
+        begun: Callable[[str], None] = lambda path: None,
     ) -> Seen:
-        """Sections of one pod, and the latency of each pod that has a metrics page."""
+        """Sections of one pod, and the latency of each pod that has a metrics page.
+
+        `begun` is told the path that is requested, as soon as that is known.
+        """
         start_s = time.time()
         try:
             where = cluster_ladder.place(pods, services, nodes, cores, wanted)
         except Unavailable as error:
             cluster_ladder.refused(INSIDE, error, self._attempts.skip, "exec")
+            begun(self._looking.path)
             self._wait(start_s)
             return Seen(Window(start_s=start_s, end_s=time.time()))
         running = [pod for pod in pods if pod.status.phase == "Running"][:PAGES]
@@ -118,6 +123,7 @@ class LatencyWindow:
         own = next(pod for pod in pods if pod.metadata.name == where.pod)
         page = before.get(where.pod)
         where = replace(where, path=cluster_ladder.path_of(self._looking.path, page, own))
+        begun(where.path)
         others = [pod for pod in running if pod.metadata.name != where.pod]
         seen = self._looked_or_counted(where, others, start_s, own, cores.get(where.pod))
         after = {pod.metadata.name: self._ask.ask(self._again, pod, where.port, before) for pod in running}

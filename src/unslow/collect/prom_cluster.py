@@ -12,7 +12,9 @@ from collections.abc import Iterator, Sequence
 import msgspec
 
 from unslow.collect.cluster_services import target_port
+from unslow.collect.prom_http import TOTAL_S
 from unslow.collect.prom_login import Login
+from unslow.collect.prometheus_api import Api
 from unslow.errors import Unavailable
 from unslow.kube.access import Permission, may
 from unslow.kube.client import Client
@@ -51,6 +53,25 @@ _NOT_IT = (
     "node-exporter", "operator", "adapter", "pushgateway", "alertmanager", "blackbox", "kube-state", "headless",
     "memberlist", "canary", "exporter", "vmagent", "vminsert", "vmstorage", "ruler", "distributor", "ingester", "grafana",
 )  # fmt: skip
+
+
+@contextlib.contextmanager
+def metrics(
+    client: Client,
+    namespace: str,
+    address: str | None,
+    login: Login = Login(),  # noqa: B008
+    total_s: float = TOTAL_S,
+) -> Iterator[Api]:
+    """The Prometheus at `address`, else the one found in the cluster, while open; `total_s` for all its answers.
+
+    Raises as `reached`.
+    """
+    if address:
+        yield Api(address, login, total_s)
+        return
+    with reached(client, namespace, METRICS, "Prometheus", "--prometheus", login) as (found, way):
+        yield Api(found, way, total_s)
 
 
 @contextlib.contextmanager

@@ -47,6 +47,10 @@ class Owner(msgspec.Struct, frozen=True, kw_only=True):
         return pods_of(self.kind, self.name)
 
 
+class NoMetric(Unavailable):
+    """No series there bears the workload's labels."""
+
+
 class Past(msgspec.Struct, frozen=True, kw_only=True):
     series: Series
     by_pod: dict[str, Latency]
@@ -68,7 +72,7 @@ def found(api: Api, owner: Owner, path: str, at_s: float) -> Source:
         rows = _serving(prom_native.named(api, among, ("__name__", *_LABELS), at_s))
     matchers, own = _own(rows, owner)
     if matchers is None:
-        raise Unavailable(
+        raise NoMetric(
             f"a request duration metric of {owner.namespace}/{owner.name} at {api.name}"
             + (" (others in its namespace have one)" if rows else ""),
             "let Prometheus scrape the pods and keep the labels namespace and pod, or give --series FILE",

@@ -101,7 +101,7 @@ def series(
     a refused query, and nothing found; BadUsage for an address that is none.
     """
     api = Api(base_url, login)
-    return over_time(api, window, _find(api, window, service, path, metric))
+    return over_time(api, window, find(api, window, service, path, metric))
 
 
 def over_time(api: Api, window: Window, source: Source) -> Series:
@@ -176,7 +176,8 @@ def _doubts(api: Api, source: Source, window: Window, scrape_s: float) -> list[s
     return []
 
 
-def _find(api: Api, window: Window, service: str, path: str, metric: str) -> Source:
+def find(api: Api, window: Window, service: str, path: str, metric: str = "") -> Source:
+    """The duration metric of the service, and what holds for the path. Raises `Unavailable`, `BadInput`."""
     name = promql.metric_name(metric) if metric else ""
     candidates = promql.selector(f"{name.removesuffix('_count')}_count") if name else f"{{{CANDIDATES}}}"
     labels = ",".join(("__name__", *SERVICE_LABELS, *ROUTE_LABELS))

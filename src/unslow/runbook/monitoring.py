@@ -15,18 +15,10 @@ from unslow.runbook.situation import Situation
 def reached(situation: Situation) -> Iterator[Api]:
     """Prometheus while open. Raises `Unavailable` when there is none, or no way to it."""
     options = situation.options
-    if options.prometheus:
-        yield Api(options.prometheus, options.prometheus_login)
-        return
-    with prom_cluster.reached(
-        situation.client,
-        situation.namespace,
-        prom_cluster.METRICS,
-        "Prometheus",
-        "--prometheus",
-        options.prometheus_login,
-    ) as (address, login):
-        yield Api(address, login)
+    with prom_cluster.metrics(
+        situation.client, situation.namespace, options.prometheus, options.prometheus_login
+    ) as api:
+        yield api
 
 
 @contextlib.contextmanager
