@@ -86,3 +86,13 @@ def test_a_container_that_crashed_by_itself() -> None:
 
 def test_nobody_counted_failures() -> None:
     assert isinstance(all_checks()["probe_kills_pods"](pods=unready(None), window=WINDOW), Skipped)
+
+
+def test_a_probe_that_waits_in_the_pods_own_queue_is_no_cause_of_it() -> None:
+    late = Handler(kind="readiness", action="http /ready:8000", failures=6, message="context deadline exceeded")
+    alone = pods(pod("a", container(probes=(late,), ready=False), ready=False))
+    found = finds("probe_kills_pods", 0.0, pods=alone, window=WINDOW, account=QUEUE)
+    assert found.confidence < 0.6
+    assert "the same queue" in found.because
+    half = pods(pod("a", container(probes=(late,), ready=False), ready=False), pod("b"))
+    finds("probe_kills_pods", 60.0, pods=half, window=WINDOW, account=QUEUE)

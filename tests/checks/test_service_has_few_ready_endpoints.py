@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from tests.checks.cluster import container, pod, pods, workload
 from tests.checks.verbs import account, finds, is_clear, line
+from tests.measure.test_answers import sent
 from unslow.evidence.cluster import Endpoint, Service, ServicePort, Services
 
 QUEUE = account(line("queue", "waiting for a free worker", 60.0))
@@ -67,3 +68,35 @@ def test_two_ready_of_three() -> None:
 
 def test_pods_that_leave_in_a_rollout() -> None:
     is_clear("service_has_few_ready_endpoints", services=service(3, 0, 3), workload=workload(), account=QUEUE)
+
+
+def test_where_none_is_ready_nobody_carries_more_than_its_share() -> None:
+    finds("service_has_few_ready_endpoints", 0.0, services=service(0, 1), workload=workload(), account=QUEUE)
+
+
+def test_a_port_that_nobody_declares_and_where_nothing_answers() -> None:
+    wrong = service(1, ports=(ServicePort(port=80, target="8088", matches=None),))
+    wanted = workload(replicas_wanted=1)
+    found = finds(
+        "service_has_few_ready_endpoints", services=wrong, workload=wanted, pods=pods(pod("a")), requests=sent((0, 0.1))
+    )
+    assert "target port 8088, which 0 containers declare and where nothing answers" in found.because
+    is_clear(
+        "service_has_few_ready_endpoints",
+        services=wrong,
+        workload=wanted,
+        pods=pods(pod("a")),
+        requests=sent((200, 0.1)),
+    )
+
+
+def test_the_next_step_reads_what_keeps_the_pod_from_starting() -> None:
+    for state, step in (
+        ("ErrImagePull", "kubectl describe pod b"),
+        ("CrashLoopBackOff", "kubectl logs b -c app --previous"),
+    ):
+        broken = pods(pod("b", container(name="app", state=state, ready=False, restarts=3), ready=False))
+        found = finds(
+            "service_has_few_ready_endpoints", services=service(0, 1), workload=workload(replicas_wanted=1), pods=broken
+        )
+        assert step in found.next_steps[0]

@@ -5,6 +5,7 @@ import msgspec
 from tests.checks.verbs import account, finds, is_clear, line, peer, sockets
 from tests.measure.test_span_calls import request, table
 from unslow.measure.account import Line
+from unslow.measure.quantities import Estimate
 from unslow.ranking import SURE_ENOUGH
 
 
@@ -50,3 +51,15 @@ def test_with_traces_the_service_at_the_end_of_the_chain_is_named() -> None:
 
 def traced(one: Line, service: str) -> Line:
     return msgspec.structs.replace(one, service=service, evidence=("profile", "spans"))
+
+
+def test_a_call_that_holds_the_workers_behind_a_long_queue() -> None:
+    held = account(line("queue", "waiting for a worker", 5000.0), line("downstream", "calls", 445.0), now_ms=5445.0)
+    held = msgspec.structs.replace(held, in_app=Estimate(0.45, 0.01, 100))
+    assert finds("slow_downstream", 445.0, account=held, sockets=sockets(peer())).confidence >= SURE_ENOUGH
+    brief = account(line("queue", "waiting for a worker", 900.0), line("downstream", "calls", 80.0), now_ms=980.0)
+    is_clear(
+        "slow_downstream",
+        account=msgspec.structs.replace(brief, in_app=Estimate(0.08, 0.01, 100)),
+        sockets=sockets(peer()),
+    )

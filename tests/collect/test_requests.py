@@ -17,7 +17,7 @@ import pytest
 from unslow.collect import requests
 from unslow.collect.requests import Prober, Timed, affordable_rate_per_s
 from unslow.errors import BadUsage, Unavailable
-from unslow.evidence.requests import Requests
+from unslow.evidence.requests import GIVEN_UP, Requests
 from unslow.evidence.window import Window
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
@@ -310,3 +310,19 @@ def test_what_broke_on_our_own_way_tells_nothing_of_the_service() -> None:
                 prober.window(window, lost=ports)
         finally:
             prober.stop()
+
+
+def test_a_request_that_nobody_waits_for_any_longer_stands_with_its_wait() -> None:
+    with counted(delay_s=30.0) as server:
+        prober = Prober(f"http://127.0.0.1:{server.port}/", rate_per_s=20)
+        prober.start()
+        try:
+            window = Window(start_s=time.time(), end_s=time.time() + 0.5)
+            time.sleep(0.5)
+            found = prober.window(window, patience_s=0.3)
+        finally:
+            prober.stop()
+    assert found.due_s
+    assert set(found.status) == {GIVEN_UP}
+    assert min(found.total_s) >= 0.3
+    assert max(found.total_s) < 30.0

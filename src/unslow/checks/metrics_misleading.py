@@ -31,7 +31,7 @@ def check(timers: Timers, requests: Requests, server: Server | None = None) -> F
             "run the Prometheus client in multiprocess mode (PROMETHEUS_MULTIPROC_DIR)",
         )
     answered = sum(timer.count for timer in timers.routes)
-    unanswered = sum(status == 0 for status in requests.status)
+    unanswered = sum(status <= 0 for status in requests.status)
     if not answered and unanswered:
         return _finding(
             "nothing completes, so the latency metric is silent",

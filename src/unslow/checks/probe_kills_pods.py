@@ -12,7 +12,7 @@ from unslow.evidence.cluster import Container, Events, Handler, Pod, Pods
 from unslow.evidence.window import Window
 from unslow.finding import Clear, Finding, Skipped
 from unslow.measure.account import Account
-from unslow.measure.cluster_claims import WAITING, behind
+from unslow.measure.cluster_claims import WAITING, Behind, behind
 from unslow.measure.cluster_probes import accuses, last_words, reported
 
 RECENT_S = 900.0
@@ -38,6 +38,12 @@ def check(
     pod, one, probe, count = max(harmful, key=lambda found: (found[2].kind == "liveness", found[3], found[0].name))
     hit = {found[0].name for found in harmful}
     waiting = behind(account, *WAITING)
+    if accuses(last_words(pod, probe, events)) == "slowness" and waiting.claims and len(hit) == len(pods.live):
+        # It waits in the queue that the pods' requests wait in: what makes that queue is the cause of both.
+        waiting = Behind(words=f"it stands in the same queue as the requests: {waiting.words}")
+        confidence = 0.55
+    else:
+        confidence = waiting.surer(0.9, 0.75)
     liveness = probe.kind in {"liveness", "startup"}
     done = f"{one.restarts} restarts" if liveness else "it runs and is not ready"
     return Finding(
@@ -50,7 +56,7 @@ def check(
         ),
         place=f"{probe.kind} probe of {one.name}",
         claims=waiting.claims,
-        confidence=waiting.surer(0.9, 0.75),
+        confidence=confidence,
         keeps_waiting=accuses(last_words(pod, probe, events)) == "the probe",
         next_steps=(
             f"ask what the probe asks, from inside the pod, and time it; raise timeoutSeconds above {probe.timeout_s:g} s "

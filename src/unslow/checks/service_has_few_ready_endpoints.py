@@ -40,13 +40,14 @@ def check(
         if not wrong and (not cover.is_few or _is_over(service, pods)):
             continue
         mine = service.role == "target"
-        claims = waiting.claims if mine else ()
+        # With none ready nobody carries more than its share: a queue then has another cause, perhaps of both.
+        claims = waiting.claims if mine and cover.ready else ()
         return Finding(
             title=f"service {service.name} has {cover.ready} ready of {cover.wanted} endpoints"
             if not wrong
             else f"service {service.name} leads nowhere",
             because=f"{wrong or seen[-1]}{_why(pods) if mine else ', and the target calls it'}"
-            + (f"; {waiting.words}" if mine else ""),
+            + (f"; {waiting.words}" if claims or (mine and not waiting.claims) else ""),
             place=f"service {service.name}",
             claims=claims,
             confidence=0.85 if claims else 0.7 if mine else 0.5,

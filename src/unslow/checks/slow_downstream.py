@@ -9,6 +9,8 @@ Reference   client span against server span; without them Little's law on the ca
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from unslow.evidence.sockets import Sockets
 from unslow.evidence.spans import Spans
 from unslow.finding import Clear, Finding
@@ -16,6 +18,8 @@ from unslow.measure.account import Account, Line
 from unslow.measure.significance import claim, is_excess, ms, total
 
 RESTS_ON = ("profile", "spans")
+SLOW_S = 0.25
+"""A quarter of a second in calls is slow whatever a request does."""
 
 
 def check(account: Account, sockets: Sockets | None = None, spans: Spans | None = None) -> Finding | Clear:
@@ -36,8 +40,7 @@ def check(account: Account, sockets: Sockets | None = None, spans: Spans | None 
         because=f"{measured}; {ms(total((top,)))} of it in {top.place}{_way(spans, top) if spans and traced else ''}",
         place=top.place,
         claims=claim(account, lines),
-        # Without a reference this may be its normal time: a queue is then not its consequence.
-        confidence=(0.85 if traced else 0.7) if account.has_reference else 0.55,
+        confidence=_confidence(account, lines, traced=traced),
         next_steps=(
             f"diagnose {top.service} in the same way, where it runs: unslow diagnose URL-OF-THE-OPERATION"
             if traced
@@ -47,6 +50,13 @@ def check(account: Account, sockets: Sockets | None = None, spans: Spans | None 
         fixes=("set_timeout",),
         evidence=top.evidence if traced else ("profile", "sockets.peers"),
     )
+
+
+def _confidence(account: Account, lines: Sequence[Line], *, traced: bool) -> float:
+    """Without a reference this may be its normal time, and then a queue is not its consequence."""
+    if account.has_reference:
+        return 0.85 if traced else 0.7
+    return 0.65 if total(lines) >= SLOW_S else 0.55
 
 
 def _way(spans: Spans, line: Line) -> str:

@@ -9,6 +9,8 @@ Reference   USE method, saturation; utilization near 1 makes waiting grow withou
 
 from __future__ import annotations
 
+from math import ceil
+
 from unslow.evidence.cpu import Cpu
 from unslow.evidence.servers import Server
 from unslow.evidence.sockets import Sockets
@@ -44,7 +46,7 @@ def _next_steps(account: Account, server: Server | None, cpu: Cpu | None) -> tup
     if server and account.rate_per_s and account.in_app.mean_s:
         needed = account.rate_per_s * account.in_app.mean_s / 0.7
         return (
-            f"{account.rate_per_s:.1f} requests/s x {ms(account.in_app.mean_s)} need {needed:.0f} slots at 70 % use; "
+            f"{account.rate_per_s:.1f} requests/s x {ms(account.in_app.mean_s)} need {ceil(needed)} slots at 70 % use; "
             f"there are {server.slots}: raise workers, or use --worker-class gthread with --threads",
             "check the database's connection budget first: it grows with the slots",
         )

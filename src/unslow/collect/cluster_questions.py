@@ -26,6 +26,8 @@ AUTOSCALING = "autoscaling.k8s.io"
 FEW_NODES = 20
 """Up to here all pods of the cluster are listed, brief; beyond, only those of the target's nodes."""
 TARGET_NODES = 6
+PAGE_S = 3.0
+"""For a pod's own page: it waits in the queue of a busy pod, and the look has to begin."""
 KUBELET_PAGES = 4
 """Nodes whose kubelet's own page is read."""
 
@@ -128,7 +130,7 @@ class Questions:
         """A page of a pod, through the API server's pod proxy. Raises `ApiError`, `Unreachable`."""
         where = f"/api/v1/namespaces/{pod.metadata.namespace}/pods/{pod.metadata.name}:{port}/proxy{path}"
         asked = f"get pods/proxy in namespace {pod.metadata.namespace}"
-        return self.client.text(where, asked=asked, timeout_s=5.0)
+        return self.client.text(where, asked=asked, timeout_s=PAGE_S)
 
 
 class Early:

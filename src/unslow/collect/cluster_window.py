@@ -40,6 +40,8 @@ INSIDE_SHARE = 0.8
 """Of the budget: for the look from inside, its window, stacks and all."""
 REST_S = 4.0
 """For what is read after the window."""
+ENDING_S = 3.0
+"""From the end of the look inside until its answer is here."""
 LEAST_S = 2.0
 LEAST_SHARE = 0.6
 """Of the budget: with less left nobody begins anew inside another pod."""
@@ -217,7 +219,7 @@ class LatencyWindow:
             self._ask.client,
             where,
             phases(self._databases, self._progress),
-            budget_s=min(self._looking.budget_s * INSIDE_SHARE, left_s),
+            budget_s=min(self._looking.budget_s * INSIDE_SHARE, left_s - ENDING_S),
             within_s=left_s,
             use_profile=self._looking.use_profile,
             headers=dict(self._looking.headers),
@@ -280,7 +282,9 @@ class LatencyWindow:
                 page.scrape()
             window = Window(start_s=start_s, end_s=time.time())
             sections: dict[str, object] = {
-                "requests": self._attempts.run("requests", "port-forward", lambda: prober.window(window, forward.lost))
+                "requests": self._attempts.run(
+                    "requests", "port-forward", lambda: prober.window(window, forward.lost, REST_S / 2)
+                )
             }
             if page:
                 sections["timers"] = self._attempts.run("timers", "port-forward", page.timers)

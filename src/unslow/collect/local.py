@@ -54,6 +54,11 @@ from unslow.settings import Looking
 WINDOW_SHARE = 0.42
 """Of the budget: the latency window."""
 PROFILE_SHARE = 0.40
+LEAST_PROFILE_S = 3.0
+FIND_SHARE = 0.1
+"""Of the budget: for finding a metrics page on a server that is busy."""
+PATIENCE_SHARE = 0.25
+"""Of the budget: for answers that are still awaited after the window."""
 """Of the budget: the stacks. The rest is for finding the processes, plans and logs."""
 SAMPLES_PER_S = 20.0
 """Readings a second of what is cheap to read; the table of connections has a pace of its own."""
@@ -83,6 +88,14 @@ class _Look:
         self._attempts = Attempts(progress)
         self._cancel = threading.Event()
         self._sections: dict[str, object] = {}
+        self._began_s = time.monotonic()
+
+    def _share_s(self, share: float) -> float:
+        """Seconds of the budget."""
+        return share * self._looking.budget_s
+
+    def _elapsed_s(self) -> float:
+        return time.monotonic() - self._began_s
 
     def evidence(self) -> Evidence:
         url = self._looking.target
@@ -139,7 +152,13 @@ class _Look:
             database, cache = self._database(ways_in, closing), self._cache(ways_in, closing)
             receiver = self._receiver(closing)
             window = self._wait_out(readers, page, database, cache)
-            self._fill("requests", "request", lambda: prober.window(window), doing="waiting for the last answers")
+            patience_s = self._share_s(PATIENCE_SHARE)
+            self._fill(
+                "requests",
+                "request",
+                lambda: prober.window(window, patience_s=patience_s),
+                doing="waiting for the last answers",
+            )
             for section, (rung, reader) in readers.items():
                 self._fill(section, rung, partial(reader.result, window))
             if page:
@@ -182,7 +201,7 @@ class _Look:
         parts = urlsplit(self._looking.target)
         own = [f"http://127.0.0.1:{port}" for port in found.ports]
         bases = list(dict.fromkeys([*own, f"{parts.scheme}://{parts.netloc}"]))
-        return self._attempts.run("timers", "page", lambda: MetricsPage(bases), doing="looking for a metrics page")
+        return self._attempts.run("timers", "page", lambda: MetricsPage(bases, self._share_s(FIND_SHARE)), doing="looking for a metrics page")
 
     def _database(self, ways_in: tuple[Candidate, ...], closing: ExitStack) -> PostgresReader | None:
         if not self._looking.use_database:
@@ -274,7 +293,7 @@ class _Look:
         try:
             return record(
                 pids,
-                self._looking.budget_s * PROFILE_SHARE,
+                max(LEAST_PROFILE_S, min(self._share_s(PROFILE_SHARE), self._share_s(1.0) - self._elapsed_s())),
                 prober.intervals,
                 threads,
                 collector.collecting if collector else None,

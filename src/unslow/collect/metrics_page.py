@@ -76,7 +76,9 @@ class MetricsPage:
     Raises `Unavailable` when none of the base URLs has such a page.
     """
 
-    def __init__(self, bases: Sequence[str], headers: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, bases: Sequence[str], within_s: float = FIND_S, headers: Mapping[str, str] | None = None
+    ) -> None:
         self._headers = {
             "Accept": "text/plain;version=0.0.4, */*;q=0.1",
             "Connection": "close",
@@ -84,7 +86,7 @@ class MetricsPage:
         }
         self._scraped: list[str] = []
         self._under_way: list[threading.Thread] = []
-        self._address, page, self.metric = self._find(bases)
+        self._address, page, self.metric = self._find(bases, within_s)
         self.url = http_request(self._address).url
         self._unit_s = unit_s(page, self.metric)
         self._in_flight = in_flight_name(page)
@@ -134,8 +136,8 @@ class MetricsPage:
             except Unavailable:
                 return  # fewer scrapes than were asked for is what the section then says
 
-    def _find(self, bases: Sequence[str]) -> tuple[str, Page, str]:
-        seen, deadline = "", time.monotonic() + FIND_S
+    def _find(self, bases: Sequence[str], within_s: float) -> tuple[str, Page, str]:
+        seen, deadline = "", time.monotonic() + within_s
         for base in bases:
             for path in PATHS:
                 left_s = deadline - time.monotonic()

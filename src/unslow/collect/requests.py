@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 
 from unslow.errors import BadUsage, Unavailable
-from unslow.evidence.requests import Requests
+from unslow.evidence.requests import GIVEN_UP, Requests
 from unslow.evidence.window import Window
 from unslow.http_request import HttpRequest, http_request, tls_context
 
@@ -77,6 +77,12 @@ class Timed:
 class _UnderWay:
     due_s: float
     connection: socket.socket | None = None
+
+    def given_up(self, now_s: float) -> Timed:
+        """As it stands: waiting for its connection, else for its answer."""
+        waited_s = now_s - self.due_s
+        connecting, answering = (waited_s, 0.0) if self.connection is None else (0.0, waited_s)
+        return Timed(self.due_s, 0.0, 0.0, connecting, 0.0, answering, 0.0, GIVEN_UP, 0)
 
 
 @dataclass
@@ -147,18 +153,21 @@ class Prober:
         """[start, end) of the requests answered so far, Unix seconds."""
         return [(timed.start_s, timed.end_s) for timed in self.requests()]
 
-    def window(self, window: Window, lost: Collection[int] = ()) -> Requests:
-        """The requests due within `window`; waits for those still under way, at most their time-out.
+    def window(self, window: Window, lost: Collection[int] = (), patience_s: float = math.inf) -> Requests:
+        """The requests due within `window`; waits for those still under way, at most their time-out and `patience_s`.
+
+        One still under way then is given up: it stands with the time that it has waited, a lower bound.
 
         `lost`: local ports of those that failed on our own way there; they tell nothing of the service. Raises
         `Unavailable` when no other is left.
         """
-        while self._is_under_way(window) and self._clock.now_s() < window.end_s + self._timeout_s + 1.0:
+        until_s = window.end_s + min(self._timeout_s + 1.0, patience_s)
+        while self._waiting(window) and self._clock.now_s() < until_s:
             time.sleep(0.02)
-        timed = sorted(
-            (one for one in self.requests() if window.start_s <= one.due_s < window.end_s),
-            key=lambda one: one.due_s,
-        )
+        with self._lock:
+            now_s = self._clock.now_s()
+            known = [*self._done, *(one.given_up(now_s) for one in self._under_way.values() if one.due_s <= now_s)]
+        timed = sorted((one for one in known if window.start_s <= one.due_s < window.end_s), key=lambda one: one.due_s)
         if lost:
             timed = [one for one in timed if one.status or one.local_port not in lost]
             if not timed:
@@ -185,7 +194,7 @@ class Prober:
             awaited = [now - one.due_s for one in self._under_way.values() if one.due_s < now]
         return affordable_rate_per_s(answered, awaited)
 
-    def _is_under_way(self, window: Window) -> bool:
+    def _waiting(self, window: Window) -> bool:
         with self._lock:
             return any(window.start_s <= one.due_s < window.end_s for one in self._under_way.values())
 

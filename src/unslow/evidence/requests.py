@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
+GIVEN_UP = -1
+"""Status of a request that was still under way when the look ended: its time is a lower bound."""
+
 
 class Requests(msgspec.Struct, frozen=True, kw_only=True):
     """Requests that unslow sent itself, open loop; the lists are parallel, in due order.
@@ -23,7 +26,7 @@ class Requests(msgspec.Struct, frozen=True, kw_only=True):
     """Request written until first byte of the answer."""
     body_s: tuple[float, ...]
     status: tuple[int, ...]
-    """0: no answer within the deadline, or connection refused."""
+    """0: no answer within the deadline, or connection refused; `GIVEN_UP`."""
     timeout_s: float = 30.0
 
     @property

@@ -17,7 +17,7 @@ from math import hypot
 import msgspec
 
 from unslow.evidence import Evidence
-from unslow.measure.answers import answered, failures
+from unslow.measure.answers import answered, failures, unanswered
 from unslow.measure.cluster_parts import cluster_parts
 from unslow.measure.downstream_spans import outside_s, tells_calls
 from unslow.measure.in_app import in_app_parts
@@ -174,7 +174,7 @@ def _unsplit(service: str, before: Estimate) -> Line:
 
 
 def level(evidence: Evidence) -> Level | None:
-    failed = failures(evidence.requests)
+    failed, waiting = failures(evidence.requests), unanswered(evidence.requests)
     evidence = msgspec.structs.replace(evidence, requests=answered(evidence.requests))
     total = _total(evidence)
     if total is None:
@@ -196,6 +196,11 @@ def level(evidence: Evidence) -> Level | None:
         cross_check_s=cross_check,
         notes=(
             *((failed.words,) if failed else ()),
+            *(
+                (f"{waiting} requests had no answer yet when the look ended: they count as lower bounds",)
+                if waiting
+                else ()
+            ),
             *_notes(evidence, in_app, cross_check),
             *_traces_note(evidence, parts),
         ),

@@ -7,10 +7,10 @@ from itertools import compress
 
 import msgspec
 
-from unslow.evidence.requests import Requests
+from unslow.evidence.requests import GIVEN_UP, Requests
 
-GIVEN_UP = 0.9
-"""Of the time-out: a request that waited this long was given up by us, and would have taken longer."""
+TIMED_OUT = 0.9
+"""Of the time-out: a request without an answer that waited this long was given up by us."""
 MOSTLY = 0.5
 NO_ANSWER = "no answer: refused or cut off"
 
@@ -36,7 +36,7 @@ def answered(requests: Requests | None) -> Requests | None:
     """Without those that were refused or cut off; None when no other is left. A request given up by us stays: it is a lower bound."""
     if requests is None:
         return None
-    kept = [status > 0 or _given_up(requests, total) for status, total in _rows(requests)]
+    kept = [status > 0 or _given_up(requests, status, total) for status, total in _rows(requests)]
     if all(kept):
         return requests
     if not any(kept):
@@ -52,16 +52,23 @@ def failures(requests: Requests | None) -> Failures | None:
     hows = Counter(
         f"status {status}" if status else NO_ANSWER
         for status, total in _rows(requests)
-        if status >= 400 or (status == 0 and not _given_up(requests, total))
+        if status >= 400 or (status == 0 and not _given_up(requests, status, total))
     )
     if not hows:
         return None
     return Failures(sum(hows.values()), len(requests.status), ", ".join(how for how, _ in hows.most_common()))
 
 
+def unanswered(requests: Requests | None) -> int:
+    """Requests that we gave up: their times are lower bounds."""
+    if requests is None:
+        return 0
+    return sum(_given_up(requests, status, total) for status, total in _rows(requests))
+
+
 def _rows(requests: Requests) -> zip[tuple[int, float]]:
     return zip(requests.status, requests.total_s, strict=True)
 
 
-def _given_up(requests: Requests, total_s: float) -> bool:
-    return total_s >= GIVEN_UP * requests.timeout_s
+def _given_up(requests: Requests, status: int, total_s: float) -> bool:
+    return status == GIVEN_UP or (status == 0 and total_s >= TIMED_OUT * requests.timeout_s)

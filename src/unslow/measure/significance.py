@@ -21,6 +21,8 @@ ABNORMAL_RATIO = 0.15
 DOMINANT_S = 0.025
 """Without a reference, for a kind that every service has: below 25 ms a caller hardly notices."""
 DOMINANT_RATIO = 0.30
+HOLDER_S = 0.1
+"""Behind a long queue, for a kind that every service has: what takes a tenth of a second is slow, not merely busy."""
 STANDARD_ERRORS = 2.0
 
 
@@ -32,10 +34,11 @@ def floor_s(account: Account, *, normal: bool) -> float:
     """
     if account.has_reference:
         return max(GROWN_S, GROWN_RATIO * account.now.mean_s)
-    if normal:
-        return max(DOMINANT_S, DOMINANT_RATIO * account.now.mean_s)
     # A queue multiplies whatever holds the workers: behind a long one the holder must still be seen.
-    served_s = account.now.mean_s - total(account.of_kind("queue"))
+    served_s = max(0.0, account.now.mean_s - total(account.of_kind("queue")))
+    if normal:
+        dominant_s = max(DOMINANT_S, DOMINANT_RATIO * account.now.mean_s)
+        return min(dominant_s, max(HOLDER_S, DOMINANT_RATIO * max(served_s, account.in_app.mean_s)))
     return max(ABNORMAL_S, ABNORMAL_RATIO * served_s)
 
 
