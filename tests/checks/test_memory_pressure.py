@@ -50,3 +50,9 @@ def test_a_kill_of_yesterday() -> None:
 
 def test_nothing_read() -> None:
     assert isinstance(all_checks()["memory_pressure"](window=WINDOW), Skipped)
+
+
+def test_a_worker_that_the_kernel_killed_while_its_container_went_on() -> None:
+    found = finds("memory_pressure", window=WINDOW, pods=held(100, oom_kills=3))
+    assert "the kernel killed 3 of its processes at the limit of 256 MiB" in found.because
+    is_clear("memory_pressure", window=WINDOW, pods=held(100, oom_kills=0))

@@ -5,6 +5,7 @@ import pytest
 from tests.collect.kube_objects import made, pod, service
 from unslow.collect.cluster_databases import only, rewritten, ways_in
 from unslow.collect.cluster_ladder import need_room, path_of, place
+from unslow.collect.cluster_nodes import Used
 from unslow.collect.dsn import Candidate, Given
 from unslow.errors import Unavailable
 from unslow.kube import core
@@ -71,21 +72,24 @@ def test_the_port_that_was_asked_for_comes_first() -> None:
     assert [port.port for port in only(both, 5432).spec.ports or ()] == [5432, 9187]
 
 
-def limited(*limits: str | None) -> core.Pod:
+def limited(resource: str, *limits: str | None) -> core.Pod:
     containers = [
-        {"name": f"c{n}", "resources": {"limits": {"cpu": limit} if limit else {}}} for n, limit in enumerate(limits)
+        {"name": f"c{n}", "resources": {"limits": {resource: limit} if limit else {}}} for n, limit in enumerate(limits)
     ]
     return pod(spec={"containers": containers})
 
 
-def test_a_pod_near_its_limit_is_not_read_from_inside() -> None:
+def test_a_pod_near_a_limit_is_not_read_from_inside() -> None:
     with pytest.raises(Unavailable, match=r"0\.18 of its 0\.20 cores"):
-        need_room(limited("200m"), 0.18)
+        need_room(limited("cpu", "200m"), Used(cores=0.18))
     with pytest.raises(Unavailable, match="room for a reader"):
-        need_room(limited("150m", "50m"), None)
+        need_room(limited("cpu", "150m", "50m"), None)
+    with pytest.raises(Unavailable, match=r"120 of its 160 MiB"):
+        need_room(limited("memory", "160Mi"), Used(memory_bytes=120 * 2**20))
 
 
 def test_room_or_no_limit_lets_a_reader_in() -> None:
-    need_room(limited("500m"), 0.2)
-    need_room(limited("200m", None), 0.19)
-    need_room(limited(None), 3.0)
+    need_room(limited("cpu", "500m"), Used(cores=0.2))
+    need_room(limited("cpu", "200m", None), Used(cores=0.19))
+    need_room(limited("cpu", None), Used(cores=3.0))
+    need_room(limited("memory", "256Mi"), Used(memory_bytes=130 * 2**20))

@@ -50,6 +50,11 @@ def _killed(window: Window, pods: Pods | None) -> list[str]:
     words = []
     for pod in pods.pods if pods else ():
         for one in pod.application:
+            if one.usage and one.usage.oom_kills:
+                words.append(
+                    f"{pod.name} ({one.name}): the kernel killed {one.usage.oom_kills} of its processes at the limit"
+                    f"{_limit(one)}, and the container went on"
+                )
             ended = one.last_termination
             if ended is None or ended.reason != "OOMKilled":
                 continue

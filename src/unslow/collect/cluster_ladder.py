@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from unslow.collect import cluster_ports, cluster_services
 from unslow.collect.cluster_inside import Place
+from unslow.collect.cluster_nodes import Used
 from unslow.collect.cluster_paths import busiest_path
 from unslow.collect.cluster_pods import application_containers
 from unslow.collect.cluster_questions import Answer, Questions
@@ -24,6 +25,8 @@ INSIDE = ("server", "requests", "sockets", "packets", "cpu", "memory", "timers",
 READER_CORES = 0.08
 """What the readers inside use on average (measured: 1.5 CPU seconds in 20 s); it counts against the pod's limit."""
 ROOM_CORES = 2 * READER_CORES
+READER_BYTES = 64 * 2**20
+ROOM_BYTES = 1.25 * READER_BYTES
 GUESSED_USE = 0.5
 """Of the limit, where nobody tells the use."""
 
@@ -57,23 +60,32 @@ def need(allowed: Answer[bool], subresource: str, namespace: str) -> None:
         )
 
 
-def need_room(pod: core.Pod, used_cores: float | None) -> None:
-    """Raises `Unavailable` where a reader inside would take CPU that the application lacks.
+def need_room(pod: core.Pod, used: Used | None) -> None:
+    """Raises `Unavailable` where a reader inside would take CPU or memory that the application lacks.
 
-    A container that is near its limit becomes slower by being read from inside, and the reader starves with it.
+    A container that is near its CPU limit becomes slower by being read from inside, and the reader starves with it;
+    near its memory limit the kernel may kill the application for it.
     """
-    limits = [quantity((one.resources.limits or {}).get("cpu")) for one in pod.spec.containers]
-    known = [limit for limit in limits if limit is not None]
-    if not known or len(known) < len(limits):
-        return
-    limit = sum(known)
-    used = GUESSED_USE * limit if used_cores is None else used_cores
-    if limit - used < ROOM_CORES:
-        raise Unavailable(
-            f"room for a reader inside {pod.metadata.name}: it uses {used:.2f} of its {limit:.2f} cores, "
-            f"and reading takes {READER_CORES:.2f}",
-            "raise its CPU limit, then look again: unslow does not make a throttled pod slower",
-        )
+    for name, unit, room, taken, in_use in (
+        ("cpu", "cores", ROOM_CORES, READER_CORES, used.cores if used else None),
+        ("memory", "MiB", ROOM_BYTES, READER_BYTES, used.memory_bytes if used else None),
+    ):
+        limits = [quantity((one.resources.limits or {}).get(name)) for one in pod.spec.containers]
+        known = [limit for limit in limits if limit is not None]
+        if not known or len(known) < len(limits):
+            continue
+        limit = sum(known)
+        use = GUESSED_USE * limit if in_use is None else in_use
+        if limit - use < room:
+            raise Unavailable(
+                f"room for a reader inside {pod.metadata.name}: it uses {_said(use, unit)} of its {_said(limit, unit)} "
+                f"{unit}, and reading takes {_said(taken, unit)}",
+                f"raise its {name} limit, then look again: unslow does not push a pod over its limit",
+            )
+
+
+def _said(amount: float, unit: str) -> str:
+    return f"{amount / 2**20:.0f}" if unit == "MiB" else f"{amount:.2f}"
 
 
 def place(

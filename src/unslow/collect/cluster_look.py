@@ -141,7 +141,7 @@ class Look:
         dns_before = self._dns_pages(dns_pods)
         rights = Rights.asked(self._ask, resolved.namespace)
         own = first.own_metrics.otherwise([]) if first.own_metrics else []
-        cores = {name: used.cores or 0.0 for (_, name), used in cluster_readings.used_by_pods(own, None).items()}
+        used = {name: found for (_, name), found in cluster_readings.used_by_pods(own, None).items()}
         nodes = {node.metadata.name: node for node in first.early.nodes.otherwise([])}
         monitoring = Monitoring(self._looking, self._client, self._attempts, resolved.namespace)
         owner = Owner(namespace=resolved.namespace, kind=resolved.kind, name=resolved.name)
@@ -151,7 +151,7 @@ class Look:
             with contextlib.closing(self._databases(resolved)) as databases:
                 looked = LatencyWindow(self._looking, self._ask, self._attempts, self._progress, rights, databases)
                 pods, services = first.pods.otherwise([]), first.early.services.otherwise([])
-                seen = looked.run(pods, services, nodes, cores, resolved.pod, lambda path: before.begin(path, start_s))
+                seen = looked.run(pods, services, nodes, used, resolved.pod, lambda path: before.begin(path, start_s))
             self._sections |= seen.sections
             sockets = seen.sections.get("sockets")
             if isinstance(sockets, Sockets):

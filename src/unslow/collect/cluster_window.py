@@ -19,6 +19,7 @@ from unslow.collect.attempts import Attempts
 from unslow.collect.cluster_databases import Databases, phases
 from unslow.collect.cluster_inside import Lost, NoPython, Place
 from unslow.collect.cluster_ladder import INSIDE, Rights
+from unslow.collect.cluster_nodes import Used
 from unslow.collect.cluster_questions import Answer, Questions
 from unslow.collect.metrics_page import MetricsPage
 from unslow.collect.requests import Prober
@@ -102,7 +103,7 @@ class LatencyWindow:
         pods: Sequence[core.Pod],
         services: Sequence[core.Service],
         nodes: Mapping[str, core.Node],
-        cores: Mapping[str, float],
+        used: Mapping[str, Used],
         wanted: str,
         begun: Callable[[str], None] = lambda path: None,
     ) -> Seen:
@@ -112,6 +113,7 @@ class LatencyWindow:
         """
         start_s = time.time()
         try:
+            cores = {name: one.cores or 0.0 for name, one in used.items()}
             where = cluster_ladder.place(pods, services, nodes, cores, wanted)
         except Unavailable as error:
             cluster_ladder.refused(INSIDE, error, self._attempts.skip, "exec")
@@ -127,7 +129,7 @@ class LatencyWindow:
         where = replace(where, path=cluster_ladder.path_of(self._looking.path, page, own))
         begun(where.path)
         others = [pod for pod in running if pod.metadata.name != where.pod]
-        seen = self._looked_or_counted(where, others, start_s, own, cores.get(where.pod))
+        seen = self._looked_and_counted(where, others, start_s, own, used.get(where.pod))
         after = {pod.metadata.name: self._ask.ask(self._again, pod, where.port, before) for pod in running}
         seconds = time.time() - start_s
         for name, answer in after.items():
@@ -157,23 +159,23 @@ class LatencyWindow:
                 break
         return last
 
-    def _looked_or_counted(
-        self, where: Place, others: Sequence[core.Pod], start_s: float, own: core.Pod, used_cores: float | None
+    def _looked_and_counted(
+        self, where: Place, others: Sequence[core.Pod], start_s: float, own: core.Pod, used: Used | None
     ) -> Seen:
-        """From inside where there is room for a reader, else from outside with the container's own CPU counters."""
+        """With the container's own counters around it."""
         if not self._looking.use_exec:
             return self._outside(where, start_s, Unavailable("exec was switched off", "leave out --no-exec"))
+        first = self._ask.ask(cluster_counters.read, self._ask.client, where)
         try:
-            cluster_ladder.need_room(own, used_cores)
+            cluster_ladder.need_room(own, used)
         except Unavailable as error:
-            first = self._ask.ask(cluster_counters.read, self._ask.client, where)
             seen = self._outside(where, start_s, error)
-            with contextlib.suppress(Unavailable):  # the kubelet's counters, where they may be read, stand in
-                seen.usage[where.pod, where.container] = cluster_counters.between(
-                    first(), cluster_counters.read(self._ask.client, where)
-                )
-            return seen
-        return self._looked(where, others, start_s)
+        else:
+            seen = self._looked(where, others, start_s)
+        with contextlib.suppress(Unavailable):  # the kubelet's counters, where they may be read, stand in
+            last = cluster_counters.read(self._ask.client, where)
+            seen.usage[where.pod, where.container] = cluster_counters.between(first(), last)
+        return seen
 
     def _looked(self, where: Place, others: Sequence[core.Pod], start_s: float) -> Seen:
         """The first rung that carries; a pod that goes away meanwhile is followed by another one."""
@@ -233,7 +235,8 @@ class LatencyWindow:
         if not image:
             raise Unavailable(lacking.missing, f"{lacking.remedy} (it would be admitted here, {form})")
         self._progress(f"adding a debug container to {where.pod}")
-        beside = cluster_debug.added(self._ask.client, where, image, self._left_s() + 2 * REST_S)
+        beside, left = cluster_debug.added(self._ask.client, where, image, self._left_s() + 2 * REST_S)
+        self._attempts.skip("removal", "debug container", f"a way to remove {left}", "a new pod in its place has none")
         return self._inside(beside)
 
     def _taken(self, evidence: Evidence, pod: str) -> Seen:

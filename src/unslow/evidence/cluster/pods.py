@@ -31,6 +31,8 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
     """PSI some: share of the window in which a task waited for a core."""
     memory_pressure_ratio: float | None = None
     major_faults_per_s: float | None = None
+    oom_kills: int | None = None
+    """Processes that the kernel killed for memory since the container started; it may go on without them."""
 
     @property
     def throttled_ratio(self) -> float | None:
