@@ -40,6 +40,19 @@ def test_an_unknown_onset_is_said() -> None:
     assert isinstance(all_checks()["recently_deployed"](account=account(), deploys=deploys(0.0)), Skipped)
 
 
+def flat(points: int) -> Series:
+    known = tuple(Point(at_s=60.0 * i, mean_s=0.020 + 0.001 * (i % 3)) for i in range(points))
+    return Series(source="store", query="", step_s=60.0, points=known)
+
+
+def test_a_change_without_a_rise_is_told_apart_from_one_that_cannot_show_yet() -> None:
+    outcome = is_clear("recently_deployed", account=account(), series=flat(90), deploys=deploys(1200.0))
+    assert outcome.because == "latency has not risen in the 89 min that store knows"
+    unknown = all_checks()["recently_deployed"](account=account(), series=flat(5), deploys=deploys(100.0))
+    assert isinstance(unknown, Skipped)
+    assert "store holds more" in unknown.remedy
+
+
 def rollout(at_s: float) -> Workload:
     new = Revision(number=7, at_s=at_s, changed=("image shop:1 -> shop:2",), who="deployer")
     return workload(revisions=(Revision(number=6, at_s=0.0), new), managed_by="argocd")

@@ -15,7 +15,7 @@ from unslow.finding import Claim, Clear, Finding, Skipped
 from unslow.measure.account import Account
 from unslow.measure.cluster_claims import claims_of
 from unslow.measure.cluster_pods import Outlier, outlier
-from unslow.measure.onset import onset_s
+from unslow.measure.onset import known_s, lasting, onset_s
 from unslow.measure.significance import ms
 
 BEFORE_S = 900.0
@@ -42,6 +42,8 @@ def check(
         back_s = max((one.looked_back_s for one in (deploys, changes) if one), default=0.0)
         return Clear(f"nothing changed in the last {back_s / 3600:.0f} h")
     onset = onset_s(series) if series else None
+    if onset is None and series is not None:
+        return _without_rise(series)
     if onset is None:
         return Skipped("when latency rose", "give unslow a series that reaches back: --prometheus URL or --series FILE")
     suspects = [found for found in known if onset - BEFORE_S <= found[0].at_s <= onset + SLACK_S]
@@ -51,6 +53,13 @@ def check(
         )
     change, source = max(suspects, key=lambda found: found[0].at_s)
     return _finding(change, onset, source)
+
+
+def _without_rise(series: Series) -> Clear | Skipped:
+    seconds = known_s(series)
+    if seconds is None:
+        return Skipped("enough of a series for a rise to show in it", "look again when the store holds more")
+    return Clear(f"latency has not risen in the {lasting(seconds)} that {series.source} knows")
 
 
 def _all(deploys: Deploys | None, workload: Workload | None, changes: Changes | None) -> list[tuple[Change, str]]:
