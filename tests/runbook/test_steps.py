@@ -6,7 +6,6 @@ from importlib import import_module
 from pathlib import Path
 
 from unslow import runbook
-from unslow.runbook.inside import fresh_name
 from unslow.runbook.page import lines
 from unslow.runbook.step import Gap, Proposal, Step
 
@@ -55,9 +54,3 @@ def test_a_step_on_the_terminal_names_command_result_meaning_gap_and_undo() -> N
     for word in ("8. Packet capture [proposed]", "$ tcpdump", "12 packets", "=> it is the server", "missing: NET_RAW",
                  "remedy: allow it", "--allow capture", "undo: none", "left: container x"):  # fmt: skip
         assert word in text
-
-
-def test_names_of_debug_containers_are_never_used_twice() -> None:
-    names = {fresh_name("timed") for _ in range(50)}
-    assert len(names) == 50
-    assert all(name.startswith("unslow-timed-") and len(name) < 64 for name in names)

@@ -9,9 +9,8 @@ import msgspec
 
 from unslow.errors import BadInput, Unavailable
 from unslow.evidence.cluster import Pod
+from unslow.kube.ephemeral import DEFAULT_ROOT, Container, add, fresh_name, left_behind, output, started
 from unslow.kube.execute import execute
-from unslow.runbook import inside
-from unslow.runbook.ephemeral import Container, add, listed, output, started
 from unslow.runbook.situation import Situation
 from unslow.runbook.step import Gap, Outcome, Proposal
 
@@ -53,7 +52,11 @@ def run(situation: Situation) -> Outcome:
     seconds = situation.options.capture_s
     script = ("python3", "/usr/local/lib/unslow/capture.py", str(seconds), str(PACKETS), str(SNAP_BYTES), str(KEEP_S))
     container = Container(
-        name=inside.fresh_name("capture"), image=situation.options.probe_image, command=script, as_root=True
+        name=fresh_name("capture"),
+        image=situation.options.probe_image,
+        command=script,
+        security=DEFAULT_ROOT,
+        instead="capture on the node, or label the namespace with level baseline or privileged",
     )
     proposal = Proposal(
         name="capture",
@@ -86,7 +89,7 @@ def _captured(situation: Situation, pod: Pod, container: Container) -> Outcome:
     seconds = situation.options.capture_s
     situation.progress(f"capturing packets of {pod.name} for {seconds} s")
     proof = _proof(situation, pod, container, situation.left_s(seconds + 30.0))
-    left = (listed(client, namespace, pod.name, container),)
+    left = (left_behind(client, namespace, pod.name, container),)
     if proof.error:
         raise Unavailable(
             f"a capture: {proof.error}", "the container needs NET_RAW: Pod Security level baseline or wider"

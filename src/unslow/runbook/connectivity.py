@@ -9,10 +9,10 @@ import msgspec
 
 from unslow.errors import Unavailable
 from unslow.evidence.cluster import Pod, Service
+from unslow.kube.ephemeral import Container, add, finished, fresh_name, left_behind
 from unslow.kube.errors import ApiError
 from unslow.kube.execute import execute
 from unslow.runbook import inside
-from unslow.runbook.ephemeral import Container, add, finished, listed
 from unslow.runbook.situation import Situation, table
 from unslow.runbook.step import Gap, Outcome, Proposal
 
@@ -128,13 +128,13 @@ def _by_exec(situation: Situation, pod: Pod, wanted: list[str]) -> list[Timed]:
 
 def _container(situation: Situation, pod: Pod, wanted: list[str]) -> Container:
     command = ("python3", "/usr/local/lib/unslow/timed.py", str(TIMES), *wanted)
-    return Container(name=inside.fresh_name("timed"), image=situation.options.probe_image, command=command)
+    return Container(name=fresh_name("timed"), image=situation.options.probe_image, command=command)
 
 
 def _by_container(situation: Situation, pod: Pod, container: Container) -> tuple[str, str]:
     add(situation.client, situation.namespace, pod.name, container)
-    text = finished(situation.client, situation.namespace, pod.name, container, situation.left_s(PATIENCE_S))
-    return text, listed(situation.client, situation.namespace, pod.name, container)
+    text = finished(situation.client, situation.namespace, pod.name, container.name, situation.left_s(PATIENCE_S))
+    return text, left_behind(situation.client, situation.namespace, pod.name, container)
 
 
 def lines(text: str) -> list[Timed]:
