@@ -28,6 +28,19 @@ def test_a_throttled_proxy_is_a_lead_without_milliseconds() -> None:
     )
 
 
+def test_the_callers_wait_for_proxies_that_our_own_requests_never_met() -> None:
+    found = finds("mesh_overhead", 0.0, pods=PODS, mesh=mesh(40.0), account=account(line("cpu code", "f", 80.0)))
+    assert "went around them" in found.because
+    assert found.confidence == 0.5
+
+
+def test_few_requests_or_few_milliseconds_that_went_around() -> None:
+    split = account(line("cpu code", "f", 80.0))
+    is_clear("mesh_overhead", pods=PODS, mesh=mesh(9.0), account=split)
+    few = Mesh(kind="istio", proxy_mean_s=0.04, proxy_requests=5.0)
+    is_clear("mesh_overhead", pods=PODS, mesh=few, account=split)
+
+
 def test_a_millisecond_or_two() -> None:
     is_clear("mesh_overhead", pods=PODS, mesh=mesh(2.0), account=account(line("mesh", "istio proxies", 2.0)))
 
