@@ -9,7 +9,7 @@ Reference   nf_conntrack_count, nf_conntrack_max; a dropped SYN is sent again af
 from __future__ import annotations
 
 from unslow.evidence.cluster import Network, NodeNetwork
-from unslow.finding import Clear, Finding
+from unslow.finding import Clear, Finding, Skipped
 from unslow.measure.account import Account
 from unslow.measure.cluster_claims import behind_lines
 from unslow.measure.cluster_network import NEARLY_FULL, conntrack_ratio
@@ -19,10 +19,12 @@ MANY_DROPS = 10
 OPENING = {FIXED_PLACE["connect"], FIXED_PLACE["dns"], "connecting to the server", "looking up the server's name"}
 
 
-def check(network: Network, account: Account | None = None) -> Finding | Clear:
+def check(network: Network, account: Account | None = None) -> Finding | Clear | Skipped:
     counted = [(part, ratio) for part in network.parts if (ratio := conntrack_ratio(part)) is not None]
     if not counted:
-        return Clear(f"{len(network.parts)} counters, no connection table among them")
+        return Skipped(
+            "the nodes' connection tables", "run node-exporter with its conntrack collector, or --allow node"
+        )
     part, ratio = max(counted, key=lambda one: (one[0].conntrack_drops or 0, one[1], one[0].name))
     measured = (
         f"{part.scope} {part.name}: {part.conntrack_count} of {part.conntrack_max} entries ({ratio:.0%}){_drops(part)}"
