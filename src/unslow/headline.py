@@ -53,7 +53,7 @@ def _against(account: Account, reference: Reference) -> str:
 
 
 def _since(onset: str | None) -> str:
-    return f", since {onset}" if onset else ""
+    return f", since {onset[:19].replace('T', ' ')} UTC" if onset else ""
 
 
 SURE_ENOUGH = 0.6

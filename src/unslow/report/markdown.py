@@ -16,6 +16,7 @@ from unslow.report.words import (
     percent,
     plain,
     readable,
+    sentence,
     signed,
     unexplained_share,
 )
@@ -72,7 +73,7 @@ def _account(diagnosis: Diagnosis) -> Iterator[str]:
     yield f"## The account: mean of {account.requests} requests"
     yield ""
     if total_only:
-        yield "There is no earlier measurement, so the account explains the whole response time."
+        yield _text(sentence(diagnosis.reference.note))
         yield ""
         yield "| line | now | share | 95 % interval |"
         yield "|---|--:|--:|--:|"

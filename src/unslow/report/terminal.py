@@ -22,6 +22,7 @@ from unslow.report.words import (
     percent,
     plain,
     readable,
+    sentence,
     signed,
     unexplained_share,
 )
@@ -86,7 +87,7 @@ def _account(console: Console, diagnosis: Diagnosis) -> None:
     table.add_row(Text("total", style="bold"), *whole, percent(1.0), interval(account.interval_ms))
     console.print(table)
     if total_only:
-        console.print("There is no earlier measurement, so the account explains the whole response time.")
+        console.print(plain(sentence(diagnosis.reference.note)))
     for note in account.notes:
         console.print(f"Note: {plain(note)}")
     console.print()

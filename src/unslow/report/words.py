@@ -41,6 +41,11 @@ def explains_total(diagnosis: Diagnosis) -> bool:
     return diagnosis.reference.kind == "none"
 
 
+def sentence(text: str) -> str:
+    """With a capital letter and a full stop."""
+    return f"{text[:1].upper()}{text[1:]}." if text else ""
+
+
 def unexplained_share(account: AccountTable) -> float:
     return account.unexplained_ms / account.excess_ms if account.excess_ms else 0.0
 
