@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import msgspec
+
 from tests import samples
 from tests.evidences import evidence
 from unslow.diagnose import diagnose
+from unslow.evidence.window import Target
 
 
 def test_what_how_much_why_and_what_to_do() -> None:
@@ -24,3 +27,10 @@ def test_healthy() -> None:
 
 def test_nothing_known() -> None:
     assert "nothing can be said" in diagnose(evidence()).headline
+
+
+def test_a_path_that_nobody_asked_for_is_named() -> None:
+    for chooser, words in (("probe", "on /things (its health probe's page: give --path"), ("timer", "on /things is")):
+        target = Target(name="shop/web", kind="workload", path="/things", path_by=chooser)  # type: ignore[arg-type]
+        assert words in diagnose(msgspec.structs.replace(samples.healthy(), target=target)).headline
+    assert "on /things" not in diagnose(samples.healthy()).headline

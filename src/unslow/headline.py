@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from unslow.diagnosis import Cause, Reference
 from unslow.evidence import Evidence
+from unslow.evidence.window import Target
 from unslow.measure.account import Account
 from unslow.measure.answers import Failures, failures
 
@@ -16,7 +17,7 @@ def headline(
     reference: Reference,
     onset: str | None,
 ) -> str:
-    name = evidence.target.name
+    name = evidence.target.name + _guessed(evidence.target)
     failed = failures(evidence.requests)
     if failed and failed.are_most:
         said = _failing(failed, account)
@@ -35,6 +36,15 @@ def headline(
         likely = f" Likely: {sure.title}." if (sure := _likeliest(causes)) else ""
         return f"{name} takes {now_ms:.0f} ms on average, and {dark_ms:.0f} ms of it could not be looked into.{likely}"
     return f"{name} takes {now_ms:.0f} ms on average{_against(account, reference)}{_since(onset)}{_why(causes)}"
+
+
+def _guessed(target: Target) -> str:
+    """A path that nobody asked for may be the quickest of all."""
+    if target.path_by == "probe":
+        return f" on {target.path} (its health probe's page: give --path for the slow route)"
+    if target.path_by == "nobody":
+        return f" on {target.path} (nobody named a route: give --path for the slow one)"
+    return f" on {target.path}" if target.path_by == "timer" else ""
 
 
 def _failing(failed: Failures, account: Account | None) -> str:

@@ -34,10 +34,10 @@ def test_no_running_pod_is_told() -> None:
 
 def test_the_path_as_asked_else_of_the_probe_else_the_root() -> None:
     probed = pod(spec={"containers": [{"name": "web", "readinessProbe": {"httpGet": {"port": 1, "path": "/ok"}}}]})
-    assert path_of("items", None, probed) == "/items"
-    assert path_of("/items", None, probed) == "/items"
-    assert path_of("", None, probed) == "/ok"
-    assert path_of("", None, pod()) == "/"
+    assert path_of("items", None, probed) == ("/items", "user")
+    assert path_of("/items", None, probed) == ("/items", "user")
+    assert path_of("", None, probed) == ("/ok", "probe")
+    assert path_of("", None, pod()) == ("/", "nobody")
 
 
 def test_ways_in_are_the_users_then_those_of_plain_settings() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from unslow.collect import cluster_ports, cluster_services
 from unslow.collect.cluster_inside import Place
@@ -20,6 +21,8 @@ from unslow.kube import core
 from unslow.kube.access import Permission, may
 from unslow.kube.quantity import quantity
 
+Chooser = Literal["user", "timer", "probe", "nobody"]
+"""Of the path that is requested."""
 INSIDE = ("server", "requests", "sockets", "packets", "cpu", "memory", "timers", "profile", "deploys")
 """Sections that a look from inside fills."""
 READER_CORES = 0.08
@@ -134,18 +137,18 @@ def _container(pod: core.Pod, port: int) -> core.Container:
     return (declaring or list(own))[0]
 
 
-def path_of(asked: str, page: Answer[str] | None, pod: core.Pod | None) -> str:
+def path_of(asked: str, page: Answer[str] | None, pod: core.Pod | None) -> tuple[str, Chooser]:
     """What to request: as asked, else the route in which the application spent most time, else what its probe asks."""
     if asked:
-        return asked if asked.startswith("/") else f"/{asked}"
+        return (asked if asked.startswith("/") else f"/{asked}"), "user"
     found = busiest_path(page.otherwise("")) if page else ""
     if found:
-        return found
+        return found, "timer"
     for container in application_containers(pod) if pod else ():
         probe = container.readiness_probe or container.liveness_probe
         if probe and probe.http_get:
-            return probe.http_get.path
-    return "/"
+            return probe.http_get.path, "probe"
+    return "/", "nobody"
 
 
 def refused(sections: Sequence[str], error: Unavailable, skip: Callable[[str, str, str, str], None], rung: str) -> None:

@@ -96,7 +96,11 @@ class Look:
         )
         evidence = Evidence(
             target=Target(
-                name=self._looking.target, kind="workload", service=resolved.name, path=self._looking.path or "/"
+                name=self._looking.target,
+                kind="workload",
+                service=resolved.name,
+                path=last.path or self._looking.path or "/",
+                path_by=last.path_by,
             ),
             window=window,
             cluster=cluster,
@@ -165,6 +169,8 @@ class Look:
                 looked_into=seen.pod,
                 dns=seen.dns,
                 usage=seen.usage,
+                path=seen.path,
+                path_by=seen.path_by,
             )
             last.dns_pages = _pairs(dns_before, self._dns_pages(dns_pods))
             ours = [nodes[name] for name in second.target_nodes if name in nodes]

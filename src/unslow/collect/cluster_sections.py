@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
@@ -53,6 +54,10 @@ from unslow.kube.events import Event
 from unslow.kube.meta import Meta
 
 RUNG = "api"
+
+if TYPE_CHECKING:
+    from unslow.collect.cluster_ladder import Chooser
+
 KUBELET = "kubelet"
 
 
@@ -66,6 +71,9 @@ class Last:
     dns_pages: list[tuple[Samples, Samples]] = field(default_factory=list)
     latencies: dict[str, Latency] = field(default_factory=dict)
     """By pod."""
+    path: str = ""
+    """That was requested; empty: none was."""
+    path_by: Chooser = "user"
     looked_into: str = ""
     """The pod that the sections from inside are of."""
     dns: Dns | None = None

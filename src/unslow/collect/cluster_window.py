@@ -18,7 +18,7 @@ from unslow.collect import (
 from unslow.collect.attempts import Attempts
 from unslow.collect.cluster_databases import Databases, phases
 from unslow.collect.cluster_inside import Lost, NoPython, Place
-from unslow.collect.cluster_ladder import INSIDE, Rights
+from unslow.collect.cluster_ladder import INSIDE, Chooser, Rights
 from unslow.collect.cluster_nodes import Used
 from unslow.collect.cluster_questions import Answer, Questions
 from unslow.collect.metrics_page import MetricsPage
@@ -64,6 +64,9 @@ class Seen:
     """The one that the sections are of."""
     dns: Dns | None = None
     """Its resolver and look-ups."""
+    path: str = ""
+    """The one that was requested; empty: none was."""
+    path_by: Chooser = "user"
     usage: dict[tuple[str, str], Usage] = field(default_factory=dict)
     """By pod and container: counters that were read inside without a reader there."""
 
@@ -126,7 +129,8 @@ class LatencyWindow:
         where = replace(where, pod=slow or where.pod)
         own = next(pod for pod in pods if pod.metadata.name == where.pod)
         page = before.get(where.pod)
-        where = replace(where, path=cluster_ladder.path_of(self._looking.path, page, own))
+        path, path_by = cluster_ladder.path_of(self._looking.path, page, own)
+        where = replace(where, path=path)
         begun(where.path)
         others = [pod for pod in running if pod.metadata.name != where.pod]
         seen = self._looked_and_counted(where, others, start_s, own, used.get(where.pod))
@@ -139,6 +143,7 @@ class LatencyWindow:
                 workers = seen.workers if cluster_paths.of_one_process(first) else 1
                 seen.latencies[name] = cluster_shares.of_window(found, workers, seen.window.seconds)
         self._add_databases(seen, len(running))
+        seen.path, seen.path_by = path, path_by
         return seen
 
     def _add_databases(self, seen: Seen, pods: int) -> None:

@@ -14,6 +14,8 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     service: str = ""
     """Short name of the application behind it, from its process."""
     path: str = "/"
+    path_by: Literal["user", "timer", "probe", "nobody"] = "user"
+    """Who chose it: the user, the application's own timer (most time is spent there), its health probe, or nobody."""
 
 
 class Window(msgspec.Struct, frozen=True, kw_only=True):
