@@ -63,7 +63,12 @@ def _against(account: Account, reference: Reference) -> str:
 
 
 def _since(onset: str | None) -> str:
-    return f", since {onset[:19].replace('T', ' ')} UTC" if onset else ""
+    return f", since {readable(onset)}" if onset else ""
+
+
+def readable(at: str) -> str:
+    """A time of the document as people write it."""
+    return f"{at[:19].replace('T', ' ')} UTC"
 
 
 SURE_ENOUGH = 0.6

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +16,7 @@ from tests.collect.real_prometheus import PROTOBUF, native, page, prometheus
 from unslow.alerts.rules import Rule
 from unslow.collect.prom_assess import Assessed
 from unslow.collect.prom_login import Login
-from unslow.runbook.latency import drawn, judged, run
+from unslow.runbook.latency import before, drawn, in_words, judged, run
 
 
 def test_a_rule_is_told_its_gravest_fault_and_that_there_are_more() -> None:
@@ -76,9 +77,13 @@ def test_the_step_on_a_real_server(
     }
     (tmp_path / "rules.yml").write_text(json.dumps(rules))
     situation: Any = SimpleNamespace(
+        client=None,
         namespace="shop",
+        kind="StatefulSet",
+        name="web",
+        evidence=SimpleNamespace(series=None),
         progress=lambda text: None,
-        diagnosis=SimpleNamespace(percentiles=None),
+        diagnosis=SimpleNamespace(percentiles=None, onset=None),
         options=SimpleNamespace(prometheus="", prometheus_login=Login()),
     )
     with (
@@ -97,4 +102,43 @@ def test_the_step_on_a_real_server(
         assert word in text
     told = "\n".join(outcome.means)
     assert "Alert 'Slow': rate(..._sum) is the seconds of work" in told
+    assert re.search(r"web: 1000 ms on average, \d+\.\d requests a second\.", told)
     assert "No gauge of requests in flight" in told
+
+
+def told(group: str, mean: float, per_s: float = 1.0) -> Assessed:
+    return Assessed(group=group, mean=mean, quantiles=(None, None, None), per_s=per_s)
+
+
+def test_the_workload_in_words_without_its_probes() -> None:
+    routes = [told("/items", 0.2, 3.0), told("/carts", 0.1, 1.0), told("/healthz", 0.001, 50.0)]
+    pods = [told("web-1", 0.2), told("web-0", 0.15)]
+    first, second = in_words("web", {"ROUTE": routes, "POD": pods}, 1e3)
+    assert first == (
+        "web: 175 ms on average, 4.0 requests a second, probes left out; its slowest route is /items (200 ms)."
+    )
+    assert second == "Its 2 pods are alike: 150 to 200 ms."
+
+
+def test_a_pod_that_is_no_twin_is_named() -> None:
+    (*_, last) = in_words("web", {"POD": [told("web-1", 0.9), told("web-0", 0.1)]}, 1e3)
+    assert last == "Its pods differ: web-1 takes 900 ms, web-0 100 ms."
+
+
+@pytest.mark.parametrize(
+    ("onset", "kind", "series", "words"),
+    [
+        ("2026-01-01T10:00:00.123Z", "before", object(), "Before 2026-01-01 10:00:00 UTC it took 20 ms on average; in"),
+        (None, "none", object(), "No rise in the last 3 h."),
+        (None, "none", None, ""),
+    ],
+)
+def test_what_it_took_before(onset: str | None, kind: str, series: object, words: str) -> None:
+    diagnosis = SimpleNamespace(
+        onset=onset,
+        reference=SimpleNamespace(kind=kind, note="no rise in the last 3 h: the account explains it all"),
+        account=SimpleNamespace(before_ms=20.0, now_ms=145.0),
+    )
+    situation: Any = SimpleNamespace(diagnosis=diagnosis, evidence=SimpleNamespace(series=series))
+    assert "".join(before(situation)).startswith(words)
+    assert bool(before(situation)) == bool(words)

@@ -35,6 +35,7 @@ def assess(
     *,
     over_s: float = 300.0,
     equal: Mapping[str, str] | None = None,
+    like: Mapping[str, str] | None = None,
     native: bool = False,
 ) -> tuple[Assessed, ...]:
     """The histogram `metric` (without suffix) by `label` at one instant, slowest mean first.
@@ -43,7 +44,7 @@ def assess(
     """
     window = promql.duration(over_s)
     by = promql.selector(label)  # a label's name has the shape of a metric's
-    found = (_native if native else _classic)(api, metric, by, window, at_s, equal)
+    found = (_native if native else _classic)(api, metric, by, window, at_s, (equal, None, like))
     if not found:
         raise Unavailable(
             f"two samples of {metric} in {window} at {api.name}",
@@ -52,10 +53,12 @@ def assess(
     return tuple(sorted(found, key=lambda one: (-(one.mean or 0.0), one.group)))
 
 
-def _classic(
-    api: Api, metric: str, by: str, window: str, at_s: float, equal: Mapping[str, str] | None
-) -> list[Assessed]:
-    buckets, sums, counts = (promql.selector(f"{metric}_{part}", equal) for part in ("bucket", "sum", "count"))
+_Matchers = tuple[Mapping[str, str] | None, Mapping[str, str] | None, Mapping[str, str] | None]
+"""As `promql.selector` takes them."""
+
+
+def _classic(api: Api, metric: str, by: str, window: str, at_s: float, matchers: _Matchers) -> list[Assessed]:
+    buckets, sums, counts = (promql.selector(f"{metric}_{part}", *matchers) for part in ("bucket", "sum", "count"))
     queries = (f"sum by (le, {by}) (rate({buckets}[{window}]))", f"sum by ({by}) (rate({sums}[{window}]))")
     counted, timed = _answered(api, queries, at_s)
     edges: dict[str, list[tuple[float, float]]] = {}
@@ -73,11 +76,9 @@ def _classic(
     return [_without_quantiles(group, per_s, totals.get(group)) for group, per_s in rates.items()]
 
 
-def _native(
-    api: Api, metric: str, by: str, window: str, at_s: float, equal: Mapping[str, str] | None
-) -> list[Assessed]:
+def _native(api: Api, metric: str, by: str, window: str, at_s: float, matchers: _Matchers) -> list[Assessed]:
     """The server's own functions: how it interpolates within a bucket differs between its versions."""
-    pooled = prom_native.pooled(promql.selector(metric, equal), window, by)
+    pooled = prom_native.pooled(promql.selector(metric, *matchers), window, by)
     queries = (
         f"histogram_count({pooled})",
         f"histogram_sum({pooled})",

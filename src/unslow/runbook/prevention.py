@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from unslow.diagnosis import Cause, Diagnosis
+from unslow.headline import readable
 from unslow.runbook import load_test
 from unslow.runbook.situation import Situation, table
 from unslow.runbook.step import Outcome
@@ -125,7 +126,7 @@ def _pattern(diagnosis: Diagnosis) -> str:
     times = diagnosis.percentiles
     if times is None:
         return "no requests were timed"
-    since = f", slow since {diagnosis.onset}" if diagnosis.onset else ""
+    since = f", slow since {readable(diagnosis.onset)}" if diagnosis.onset else ""
     return (
         f"mean {times.mean_ms:.1f} ms, p50 {times.p50_ms:.1f}, p95 {times.p95_ms:.1f}, p99 {times.p99_ms:.1f} ms "
         f"of {times.n} requests{since}"

@@ -16,6 +16,8 @@ from unslow.runbook.step import Gap, Outcome, Proposal
 TITLE = "Detailed tracing"
 SECTION = "Performance Investigation 1"
 ASKS = "Can one pod tell where its time goes, without restarting all of them?"
+SMALL = 0.2
+"""Of the time: with less unexplained, traces would hardly add to it."""
 
 
 class _Pod(msgspec.Struct, frozen=True):
@@ -46,14 +48,26 @@ def run(situation: Situation) -> Outcome:
     )
     means = (
         *there,
-        "The runbook's patch of the pod template would restart every pod: it destroys evidence, empties caches and may "
-        "hide the fault. A pod's own annotation restarts nothing; it acts where the application or an agent watches it.",
+        *_known(situation),
+        "Leave the pod template alone: a change restarts every pod, which destroys evidence, empties caches and may hide "
+        "the fault. An annotation of one pod restarts nothing; it acts only where the application or an agent watches it.",
     )
     refused = situation.refused("patch", "pods")
     gaps = (*situation.gaps("spans"), *([refused] if refused else []))
     if "tracing" not in situation.options.allow or refused is not None:
         return Outcome(state="proposed", means=means, gaps=gaps, proposals=(proposal,))
     return msgspec.structs.replace(_switched(situation, pod, note), means=means, gaps=gaps)
+
+
+def _known(situation: Situation) -> tuple[str, ...]:
+    """Whether traces are needed: what the account of this run tells without them."""
+    account = situation.diagnosis.account
+    if not account.requests or account.now_ms <= 0 or situation.evidence.spans is not None:
+        return ()
+    dark = abs(account.unexplained_ms) / account.now_ms
+    if dark < SMALL:
+        return (f"Hardly needed here: {1 - dark:.0%} of the time is accounted for without traces.",)
+    return (f"It may help here: {dark:.0%} of the time is not accounted for without traces.",)
 
 
 def _switched(situation: Situation, pod: Pod, note: str) -> Outcome:
@@ -71,7 +85,10 @@ def _switched(situation: Situation, pod: Pod, note: str) -> Outcome:
     situation.keeper.undo(undo)
     return Outcome(
         state="changed",
-        result=(f"{note}={value} was on {pod.name} for {seconds:.0f} s, and {_now(situation, path, note)}",),
+        result=(
+            f"{note}={value} was on {pod.name} for {seconds:.0f} s, and {_now(situation, path, note)}",
+            f"read what it recorded: unslow spans http://JAEGER-OR-TEMPO --service {situation.name}",
+        ),
     )
 
 
