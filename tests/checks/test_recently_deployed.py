@@ -65,6 +65,13 @@ def test_a_rollout_just_before_the_onset() -> None:
     assert "revision 7 (image shop:1 -> shop:2) by deployer" in found.because
 
 
+def test_a_rollout_is_told_in_place_of_the_processes_that_it_started() -> None:
+    known = {"series": series(), "workload": rollout(ONSET_S - 120), "account": account(before_ms=20.0)}
+    assert "revision 7" in finds("recently_deployed", deploys=deploys(ONSET_S - 100), **known).because
+    later = finds("recently_deployed", deploys=deploys(ONSET_S + 30), **{**known, "workload": rollout(ONSET_S - 400)})
+    assert "file written" in later.because
+
+
 def test_a_config_map_just_before_the_onset() -> None:
     edit = ClusterChange(at_s=ONSET_S - 60, what="key timeout changed", where="ConfigMap shop", who="alex")
     changed = Changes(changes=(edit,), looked_back_s=7200.0)

@@ -128,7 +128,7 @@ def test_a_pod_that_is_no_twin_is_named() -> None:
 @pytest.mark.parametrize(
     ("onset", "kind", "series", "words"),
     [
-        ("2026-01-01T10:00:00.123Z", "before", object(), "Before 2026-01-01 10:00:00 UTC it took 20 ms on average; in"),
+        ("2026-01-01T10:00:00.123Z", "before", object(), "Before 2026-01-01 10:00:00 UTC /a took 20 ms on average; in"),
         (None, "none", object(), "No rise in the last 3 h."),
         (None, "none", None, ""),
     ],
@@ -139,6 +139,8 @@ def test_what_it_took_before(onset: str | None, kind: str, series: object, words
         reference=SimpleNamespace(kind=kind, note="no rise in the last 3 h: the account explains it all"),
         account=SimpleNamespace(before_ms=20.0, now_ms=145.0),
     )
-    situation: Any = SimpleNamespace(diagnosis=diagnosis, evidence=SimpleNamespace(series=series))
+    situation: Any = SimpleNamespace(
+        diagnosis=diagnosis, evidence=SimpleNamespace(series=series, target=SimpleNamespace(path="/a"))
+    )
     assert "".join(before(situation)).startswith(words)
     assert bool(before(situation)) == bool(words)

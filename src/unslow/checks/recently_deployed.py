@@ -20,6 +20,8 @@ from unslow.measure.significance import ms
 
 BEFORE_S = 900.0
 """A change is suspect when latency rises within a quarter of an hour after it."""
+STARTS_S = 180.0
+"""A process that starts within this time after a change in the cluster started because of it."""
 SLACK_S = 60.0
 """Series have steps: the onset may be read a minute early."""
 
@@ -51,8 +53,14 @@ def check(
         return Clear(
             f"latest change {(onset - latest.at_s) / 60:+.0f} min from the onset: {latest.what} {latest.where}"
         )
+    return _finding(*_told(suspects), onset)
+
+
+def _told(suspects: list[tuple[Change, str]]) -> tuple[Change, str]:
+    """The latest; where that is a process that starts in a new pod, what made the pod."""
     change, source = max(suspects, key=lambda found: found[0].at_s)
-    return _finding(change, onset, source)
+    made = [one for one in suspects if one[1] != "deploys" and 0 <= change.at_s - one[0].at_s <= STARTS_S]
+    return max(made, key=lambda found: found[0].at_s) if source == "deploys" and made else (change, source)
 
 
 def _without_rise(series: Series) -> Clear | Skipped:
@@ -79,7 +87,7 @@ def _words(revision: Revision) -> str:
     return f"rollout of revision {revision.number}{f' ({what})' if what else ''}{f' by {revision.who}' if revision.who else ''}"
 
 
-def _finding(change: Change, onset: float, source: str) -> Finding:
+def _finding(change: Change, source: str, onset: float) -> Finding:
     return Finding(
         title=f"latency rose {(onset - change.at_s) / 60:.1f} min after a change",
         because=f"{change.what} ({change.where}) {(onset - change.at_s) / 60:.1f} min before the onset",

@@ -41,7 +41,7 @@ def run(situation: Situation) -> Outcome:
     found += [(one.at_s, one.where, one.what, one.who or _autoscaler(situation, one)) for one in _changes(situation)]
     onset = _onset_s(situation)
     if onset is not None and found:
-        found.append((onset, "", "it became slow", "-"))
+        found.append((onset, situation.evidence.target.path, "it became slow", "-"))
     rows = [(stamp(at_s), where, shortened(what, 100), who or "not known") for at_s, where, what, who in sorted(found)]
     if any(who != "-" for *_, who in found):
         gaps = (*gaps, Gap(_PERSON, "look the time up in the API server's audit log (the last command)"))

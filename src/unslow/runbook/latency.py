@@ -158,8 +158,8 @@ def before(situation: Situation) -> tuple[str, ...]:
     if diagnosis.onset and diagnosis.reference.kind == "before":
         account = diagnosis.account
         return (
-            f"Before {readable(diagnosis.onset)} it took {account.before_ms:.0f} ms on average; in the window of this run "
-            f"it takes {account.now_ms:.0f} ms.",
+            f"Before {readable(diagnosis.onset)} {situation.evidence.target.path} took {account.before_ms:.0f} ms on average; "
+            f"in the window of this run it takes {account.now_ms:.0f} ms.",
         )
     if situation.evidence.series is not None:
         return (sentence(diagnosis.reference.note.partition(":")[0]),)
