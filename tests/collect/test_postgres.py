@@ -15,7 +15,7 @@ from unslow.collect.postgres import PostgresReader
 from unslow.collect.postgres_counters import Counts, Reading, differences
 from unslow.errors import Unavailable
 from unslow.evidence.queries import Queries
-from unslow.measure.statements import per_request, repeated_look_ups
+from unslow.measure.repeated import repeated_statements
 
 __all__ = ["server"]
 
@@ -78,10 +78,9 @@ def test_one_request_with_many_look_ups(server: Server) -> None:
                     application.execute("SELECT label FROM small WHERE id = %s", (number,))
 
         queries = watched(server, work)
-    loads = per_request(queries, requests / queries.seconds)
-    repeated = repeated_look_ups(loads)
-    assert [load.text for load in repeated] == ["SELECT label FROM small WHERE id = $1"]
-    assert repeated[0].calls == pytest.approx(17)
+    ((statement, calls),) = repeated_statements(queries, requests / queries.seconds, many=10)
+    assert statement.text == "SELECT label FROM small WHERE id = $1"
+    assert calls == pytest.approx(17)
 
 
 @pytest.mark.lab
