@@ -26,12 +26,13 @@ from unslow.diagnosis import (
     WindowTimes,
 )
 from unslow.evidence import Evidence
+from unslow.evidence.series import Series
 from unslow.finding import Clear, Finding, Skipped
-from unslow.headline import headline
+from unslow.headline import headline, readable
 from unslow.measure.account import Account, Line, account, interval_ms
 from unslow.measure.answers import Failures, answered, failures
 from unslow.measure.in_app import KIND_OF_STACK
-from unslow.measure.onset import known_s, lasting, onset_s
+from unslow.measure.onset import known_s, lasting, onset_s, over_s
 from unslow.measure.quantities import percentile
 from unslow.measure.significance import DOMINANT_S, GROWN_RATIO, GROWN_S, STANDARD_ERRORS
 from unslow.measure.stacks import place_of, samples_of_route, stack_of
@@ -145,9 +146,17 @@ def _reference(evidence: Evidence, the_account: Account | None) -> Reference:
     if the_account and the_account.before is not None and evidence.series:
         start = evidence.series.points[0].at_s
         return Reference(kind="before", start=_utc(start), end=_utc(onset_s(evidence.series) or start))
-    seconds = known_s(evidence.series) if evidence.series else None
-    why = f"no rise in the last {lasting(seconds)}" if seconds else "no earlier measurement"
-    return Reference(kind="none", note=f"{why}: the account explains the whole response time")
+    return Reference(
+        kind="none", note=f"{_without_rise(evidence.series)}: the account explains the whole response time"
+    )
+
+
+def _without_rise(series: Series | None) -> str:
+    seconds = known_s(series) if series else None
+    if series is None or seconds is None:
+        return "no earlier measurement"
+    over = over_s(series)
+    return f"the latest rise was over at {readable(_utc(over))}" if over else f"no rise in the last {lasting(seconds)}"
 
 
 def _table(the_account: Account | None) -> AccountTable:

@@ -26,7 +26,7 @@ def gather(looking: Looking, progress: Callable[[str], None], *, baseline: bool 
     # Redacted and brought into the bundle's form once, here, so that a diagnosis made now and one made
     # from the file see the same texts and the same numbers (1 and 1.0 are different JSON).
     evidence = bundle.decode(bundle.encode(redact_evidence(_collector(looking.target)(looking, progress))))
-    path = baseline_path(looking.target)
+    path = baseline_path(evidence)
     if baseline and looking.use_baseline and path.exists():
         return against(evidence, path)
     return evidence
@@ -67,7 +67,16 @@ def save(path: Path, evidence: Evidence) -> None:
     bundle.write(path, evidence)
 
 
-def baseline_path(target: str) -> Path:
-    """Where the baseline of a target is kept: below $XDG_STATE_HOME, one file for each."""
+def baseline_path(evidence: Evidence) -> Path:
+    """Where the baseline of its target is kept: below $XDG_STATE_HOME, one file for each URL, or workload and route."""
     state = Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state")
-    return state / "unslow" / "baselines" / f"{hashlib.sha256(target.encode()).hexdigest()[:16]}.unslow"
+    name = hashlib.sha256(_identity(evidence).encode()).hexdigest()[:16]
+    return state / "unslow" / "baselines" / f"{name}.unslow"
+
+
+def _identity(evidence: Evidence) -> str:
+    """The same however the target was written: `deploy/NAME -n SPACE` is `SPACE/NAME`."""
+    target, cluster = evidence.target, evidence.cluster
+    if cluster is None or cluster.workload is None:
+        return target.name
+    return f"{cluster.context} {cluster.workload.namespace}/{cluster.workload.name} {target.path}"

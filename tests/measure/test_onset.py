@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from unslow.evidence.series import Point, Series
-from unslow.measure.onset import onset_s
+from unslow.measure.onset import onset_s, over_s
 
 
 def series(*means_s: float) -> Series:
@@ -19,3 +19,10 @@ def test_a_steady_series_has_none() -> None:
 
 def test_a_fall_is_no_onset() -> None:
     assert onset_s(series(*[0.120, 0.118, 0.122] * 20, *[0.020, 0.021, 0.019] * 10)) is None
+
+
+def test_a_rise_that_is_over_is_no_onset_of_what_is_measured_now() -> None:
+    found = series(*[0.020, 0.021, 0.019] * 20, *[0.120, 0.118, 0.122] * 10, *[0.020, 0.021, 0.019] * 5)
+    assert onset_s(found) is None
+    assert over_s(found) == 5400.0
+    assert over_s(series(*[0.020, 0.021, 0.019] * 30)) is None

@@ -7,9 +7,15 @@ from unslow.measure.change_point import MIN_POINTS, change_point
 
 
 def onset_s(series: Series) -> float | None:
-    """Unix seconds of the first point of the higher level; None when the series shows no rise."""
+    """Unix seconds of the first point of the higher level; None when the series shows no rise that lasts to its end."""
     change = change_point(series)
-    return change.at_s if change else None
+    return change.at_s if change and change.until_s is None else None
+
+
+def over_s(series: Series) -> float | None:
+    """Unix seconds of the first point after its latest rise; None when there was none, or it lasts."""
+    change = change_point(series)
+    return change.until_s if change else None
 
 
 def known_s(series: Series) -> float | None:
