@@ -62,9 +62,14 @@ def compared(evidence: Evidence, baseline: Evidence) -> Evidence:
 
 
 def save(path: Path, evidence: Evidence) -> None:
-    """Write a bundle; folders are made."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    bundle.write(path, evidence)
+    """Write a bundle; folders are made. Raises `BadUsage` where nothing can be written."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        bundle.write(path, evidence)
+    except OSError as error:
+        raise BadUsage(
+            f"nothing can be written to {path}: {error.strerror}", "name another file: --save FILE"
+        ) from error
 
 
 def baseline_path(evidence: Evidence) -> Path:

@@ -62,6 +62,12 @@ def test_one_document(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert told["mean_ms"] == pytest.approx(9.0)
 
 
+def test_where_nothing_can_be_written(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").touch()
+    assert main(["baseline", kept(tmp_path, samples.healthy()), "--save", str(tmp_path / "file" / "x.unslow")]) == 2
+    assert "nothing can be written to" in capsys.readouterr().err
+
+
 def test_without_a_response_time_there_is_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["baseline", kept(tmp_path, evidence())]) == 3
     assert "without a response time" in capsys.readouterr().err

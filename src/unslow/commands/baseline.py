@@ -32,7 +32,7 @@ def add(commands: Commands) -> None:
     )
     added.add_argument("--save", type=Path, metavar="FILE", help="where to keep it (default: where diagnose finds it)")
     added.add_argument(
-        "--replace", action="store_true", help="keep it in place of an earlier one even if it is slow now"
+        "--replace", action="store_true", help="keep it in place of an earlier one even if it is not well now"
     )
     added.add_argument("--json", action="store_true", help="one JSON document")
     add_sources(added)
@@ -53,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
             "a baseline without a response time tells nothing", "see what unslow diagnose could not look at, and why"
         )
     path = arguments.save or incident.baseline_path(evidence)
-    stands = diagnosis.verdict == "slow" and path.exists() and not arguments.replace
+    stands = diagnosis.verdict != "healthy" and path.exists() and not arguments.replace
     if not stands:
         incident.save(path, evidence)
     if arguments.json:
