@@ -29,6 +29,7 @@ READER_CORES = 0.08
 """What the readers inside use on average (measured: 1.5 CPU seconds in 20 s); it counts against the pod's limit."""
 ROOM_CORES = 2 * READER_CORES
 READER_BYTES = 64 * 2**20
+"""It added 40 MiB to a container's working set; with what its imports may take elsewhere."""
 ROOM_BYTES = 1.25 * READER_BYTES
 GUESSED_USE = 0.5
 """Of the limit, where nobody tells the use."""
