@@ -48,6 +48,13 @@ def flat(points: int) -> Series:
 def test_a_change_without_a_rise_is_told_apart_from_one_that_cannot_show_yet() -> None:
     outcome = is_clear("recently_deployed", account=account(), series=flat(90), deploys=deploys(1200.0))
     assert outcome.because == "latency has not risen in the 89 min that store knows"
+    low, high = [0.020] * 15, [0.120] * 15
+    again = tuple(Point(at_s=60.0 * i, mean_s=mean) for i, mean in enumerate([*low, *high, *high, *low, *high]))
+    as_before = all_checks()["recently_deployed"](
+        account=account(), series=Series(source="store", query="", step_s=60.0, points=again), deploys=deploys(3600.0)
+    )
+    assert isinstance(as_before, Skipped)
+    assert "as high before" in as_before.missing
     unknown = all_checks()["recently_deployed"](account=account(), series=flat(5), deploys=deploys(100.0))
     assert isinstance(unknown, Skipped)
     assert "store holds more" in unknown.remedy

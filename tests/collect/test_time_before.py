@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, cast
@@ -9,9 +10,14 @@ from typing import Any, cast
 import pytest
 
 from tests.collect.backfilled import END_S, Series, knowing, rising, series
+from tests.kube.cluster import PYTHON, client, kubeconfig, namespace, needs_cluster
+from unslow.collect import cluster
 from unslow.collect.prom_workload import Owner, Past
 from unslow.collect.time_before import TimeBefore, past
+from unslow.diagnose import diagnose
 from unslow.errors import Unavailable
+from unslow.kube.client import Client
+from unslow.kube.core import Pod
 from unslow.measure.onset import onset_s
 from unslow.settings import Looking
 
@@ -94,3 +100,74 @@ def test_what_was_not_begun_has_no_result() -> None:
     found.begin("/items", END_S)
     assert found.result() == "the past"
     assert asked == ["/items"]
+
+
+SERVER = """
+import http.server, time
+class Slow(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        time.sleep(0.2)
+        self.send_response(200); self.end_headers(); self.wfile.write(b"ok")
+    def log_message(self, *a): pass
+http.server.ThreadingHTTPServer(("", 8000), Slow).serve_forever()
+"""
+
+
+def pod_of_a_deployment(api: Client, where: str) -> str:
+    """The name of its only pod, ready."""
+    container = {
+        "name": "app",
+        "image": PYTHON,
+        "command": ["python3", "-c", SERVER],
+        "ports": [{"containerPort": 8000, "name": "http"}],
+        "readinessProbe": {"tcpSocket": {"port": 8000}, "periodSeconds": 1},
+    }
+    labels = {"app": "shop"}
+    spec = {"terminationGracePeriodSeconds": 0, "containers": [container]}
+    template = {"metadata": {"labels": labels}, "spec": spec}
+    body = {"metadata": {"name": "shop"}, "spec": {"selector": {"matchLabels": labels}, "template": template}}
+    api.post(f"/apis/apps/v1/namespaces/{where}/deployments", body, dict)
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        for pod in api.items(f"/api/v1/namespaces/{where}/pods", Pod):
+            ready = pod.condition("Ready")
+            if ready and ready.status == "True":
+                return pod.metadata.name
+        time.sleep(0.2)
+    raise AssertionError("the pod did not become ready")
+
+
+@needs_cluster
+def test_a_real_workload_is_slower_than_before_since_then(tmp_path: Path) -> None:
+    """The past is written down, with a pod of before; the workload, its pod and the server are real."""
+    with client() as api, namespace(api) as where:
+        pod = pod_of_a_deployment(api, where)
+        end_s = time.time() + 60.0
+        before_s = 1200.0
+        gone = {"namespace": where, "pod": "shop-5d9f8c6b5d-x2x4z", "path": "/items"}
+        here = {**gone, "pod": pod}
+        held = {
+            **series(f"{NAME}_count", lambda ago: 1e6 - 10.0 * max(0.0, ago - before_s), **gone),
+            **series(f"{NAME}_sum", lambda ago: 1e6 - 0.2 * max(0.0, ago - before_s), **gone),
+            **series(f"{NAME}_count", lambda ago: 10.0 * max(0.0, before_s - ago), **here),
+            **series(f"{NAME}_sum", lambda ago: 2.0 * max(0.0, before_s - ago), **here),
+        }
+        with knowing(tmp_path, held, seconds=2 * HOUR_S, step_s=30.0, end_s=end_s) as address:
+            looking = Looking(
+                target=f"{where}/shop", kubeconfig=kubeconfig(), budget_s=15.0, prometheus=address, path="/items"
+            )
+            evidence = cluster.collect(looking, lambda _: None)
+    assert evidence.series is not None
+    told = {probe.name: probe for probe in evidence.probes}["series"]
+    assert told.result == "ok", (told.missing, told.remedy)
+    diagnosis = diagnose(evidence)
+    assert diagnosis.reference.kind == "before"
+    assert diagnosis.account.before_ms == pytest.approx(20.0, rel=0.05)
+    assert diagnosis.account.now_ms == pytest.approx(200.0, rel=0.2)
+    onset = onset_s(evidence.series)
+    assert onset == pytest.approx(end_s - before_s, abs=120.0)
+    assert evidence.cluster is not None
+    assert evidence.cluster.pods is not None
+    (one,) = evidence.cluster.pods.live
+    assert one.latency is not None
+    assert one.latency.mean_s == pytest.approx(0.2, rel=0.05)

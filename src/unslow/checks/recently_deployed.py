@@ -15,7 +15,7 @@ from unslow.finding import Claim, Clear, Finding, Skipped
 from unslow.measure.account import Account
 from unslow.measure.cluster_claims import claims_of
 from unslow.measure.cluster_pods import Outlier, outlier
-from unslow.measure.onset import known_s, lasting, onset_s, over_s
+from unslow.measure.onset import is_low, known_s, lasting, onset_s, over_s
 from unslow.measure.significance import ms
 
 BEFORE_S = 900.0
@@ -69,6 +69,11 @@ def _without_rise(series: Series) -> Clear | Skipped:
         return Skipped("enough of a series for a rise to show in it", "look again when the store holds more")
     if over_s(series) is not None:
         return Clear("the latest rise of latency is over")
+    if not is_low(series):
+        return Skipped(
+            f"when latency rose: within the {lasting(seconds)} that {series.source} knows it was as high before",
+            "give unslow a series that reaches further back: --series FILE",
+        )
     return Clear(f"latency has not risen in the {lasting(seconds)} that {series.source} knows")
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from statistics import median
+
 from unslow.evidence.series import Series
-from unslow.measure.change_point import MIN_POINTS, change_point
+from unslow.measure.change_point import MIN_POINTS, MIN_SEGMENT, RISE_RATIO, change_point
 
 
 def onset_s(series: Series) -> float | None:
@@ -22,6 +24,12 @@ def known_s(series: Series) -> float | None:
     """Seconds from the first to the last point that says something; None when a rise could not show yet."""
     known = [point.at_s for point in series.points if point.mean_s is not None]
     return known[-1] - known[0] if len(known) >= MIN_POINTS else None
+
+
+def is_low(series: Series) -> bool:
+    """Whether its latest points are about as low as its lower ones: then it is not slow now, whatever it was."""
+    known = [point.mean_s for point in series.points if point.mean_s is not None]
+    return len(known) >= MIN_POINTS and median(known[-MIN_SEGMENT:]) < RISE_RATIO * sorted(known)[len(known) // 4]
 
 
 def lasting(seconds: float) -> str:
