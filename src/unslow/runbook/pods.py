@@ -31,7 +31,9 @@ def run(situation: Situation) -> Outcome:
         situation.causes("one_slow_pod", "probe_kills_pods", "pods_pending", "slow_cold_start", "memory_pressure")
     )
     restarts = sum(container.restarts for pod in pods for container in pod.containers)
-    calm = f"All {len(pods)} pods are ready; {restarts} restarts since they were made; none is unlike its twins."
+    everyone = "All pods are ready" if len(pods) > 1 else "The pod is ready"
+    alike = "none is unlike its twins" if len(pods) > 1 else "it has no twin to compare it with"
+    calm = f"{everyone} ({len(pods)}); {restarts} restarts since they were made; {alike}."
     return Outcome(result=table(head, rows), means=tuple(means) or (calm,), gaps=gaps)
 
 
