@@ -294,3 +294,6 @@ def test_a_debug_container_looks_where_the_image_cannot(api: Client) -> None:
     assert evidence.cluster is not None
     assert evidence.cluster.pods is not None
     assert evidence.cluster.pods.looked_into
+    left = next(probe for probe in evidence.probes if probe.name == "removal")
+    assert left.missing.startswith("a way to remove ephemeral container unslow-inside-")
+    assert "ends by itself" in left.missing
