@@ -95,14 +95,19 @@ def reached(
     elif may(client, Permission("create", "pods", subresource="portforward", namespace=where)):
         pod, remote = _pod(client, service, port, option)
         with forwarded(client, where, pod, remote) as forward:
-            yield f"http://127.0.0.1:{forward.port}{kind.path}", login
+            yield f"http://127.0.0.1:{forward.port}{kind.path}", _named(login, where, name)
     elif may(client, Permission("get", "services", subresource="proxy", namespace=where)):
-        yield by_proxy(client, where, name, port, login, kind.path)
+        found, through = by_proxy(client, where, name, port, login, kind.path)
+        yield found, _named(through, where, name)
     else:
         raise Unavailable(
             f"a way to {what} {where}/{name}: neither create pods/portforward nor get services/proxy is allowed there",
             f"give its address ({option} URL), or kubectl apply -n {where} -f deploy/rbac/probe.yaml",
         )
+
+
+def _named(login: Login, namespace: str, service: str) -> Login:
+    return msgspec.structs.replace(login, service=f"service {namespace}/{service}")
 
 
 def by_proxy(

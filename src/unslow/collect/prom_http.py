@@ -52,6 +52,8 @@ class Http:
     @property
     def name(self) -> str:
         """The address without credentials, for messages."""
+        if self._login.service:
+            return self._login.service
         host = self._url.hostname or ""
         host = f"[{host}]" if ":" in host else host
         port = f":{self._url.port}" if self._url.port else ""

@@ -29,6 +29,8 @@ class Login(msgspec.Struct, frozen=True, kw_only=True):
     """Of AWS; signs every request. Empty: only for hosts of Amazon Managed Prometheus."""
     role: str = ""
     """ARN of an AWS role to take on by web identity, instead of the environment's."""
+    service: str = ""
+    """What messages call the server, where its address is only our own way to it."""
 
     def all_headers(self) -> dict[str, str]:
         """Raises BadInput when the token's file cannot be read."""
