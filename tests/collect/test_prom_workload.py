@@ -45,6 +45,7 @@ HELD: Series = {
     **timer("http_client_request_duration_seconds", 50, 7.0, 7.0, pod=POD, **MARKET),
     **timer(MESH, 4, 0.06, 0.26, EARLY_S, 1e3, pod="cart-0", destination_workload="cart", reporter="destination", **MARKET),
     **timer(MESH, 8, 9.0, 9.0, EARLY_S, 1e3, pod="cart-0", destination_workload="shop", reporter="source", **MARKET),
+    **timer("request_processing_seconds", 3, 0.02, 0.08, pod="mail-0", exported_namespace="market"),
     **series("up", steady(1.0), pod="plain-0", **MARKET),
 }  # fmt: skip
 
@@ -100,6 +101,14 @@ def test_a_mesh_counts_at_the_end_that_serves_and_a_day_is_looked_back_where_thr
     seen = past(api, cart, "/", END_S)
     assert onset_s(seen.series) == pytest.approx(END_S - EARLY_S, abs=1200)
     assert seen.series.points[-1].mean_s == pytest.approx(0.26, rel=0.02)
+
+
+def test_a_timer_without_routes_stands_for_all_paths(api: Api) -> None:
+    mail = Owner(namespace="market", kind="StatefulSet", name="mail")
+    assert found(api, mail, "/send", END_S).metric == "request_processing_seconds"
+    seen = past(api, mail, "/send", END_S)
+    assert seen.series.points[-1].mean_s == pytest.approx(0.08, rel=0.02)
+    assert set(seen.by_pod) == {"mail-0"}
 
 
 def test_who_has_no_timer_is_told_what_to_do(api: Api) -> None:

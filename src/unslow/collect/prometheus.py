@@ -26,8 +26,10 @@ RAW_LOOK_S = 600.0
 RESETS_PER_SCRAPE = 0.05
 """Counters go backwards at restarts, not at one scrape in twenty: then several processes answer in turn."""
 
-CANDIDATES = '__name__=~".*(duration|latency|response_time|requests_seconds|request_time).*_count"'
-NATIVE = '__name__=~".*(duration|latency|response_time|request_time)(_[a-z]+)?",quantile="",le=""'
+CANDIDATES = (
+    '__name__=~".*(duration|latency|response_time|request_time|requests?_(processing_)?(milli)?seconds).*_count"'
+)
+NATIVE = '__name__=~".*(duration|latency|response_time|request_time|requests?_(processing_)?(milli)?seconds)(_[a-z]+)?",quantile="",le=""'
 """Matchers."""
 _SERVING = re.compile(r"http|request|rpc|response")
 _NOT_SERVING = re.compile(

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from unslow.alerts import rules
 from unslow.alerts.lint import judge_all
 from unslow.alerts.rules import Rule
-from unslow.collect import prom_native, prom_workload, promql
+from unslow.collect import prom_native, prom_workload, prometheus, promql
 from unslow.collect.prom_assess import Assessed, assess
 from unslow.collect.prom_workload import NoMetric, Owner
 from unslow.collect.prometheus import Source, choose
@@ -28,9 +28,6 @@ OVER_S = 300.0
 LONGEST = 12
 """Rows of one table."""
 _SERVICE = ("service", "app", "job", "service_name", "destination_workload", "deployment", "container")
-_ROUTE = ("route", "handler", "http_route", "path", "url_rule", "endpoint", "uri")
-_CANDIDATES = '{__name__=~".*(http|request|rpc).*(duration|latency|seconds|milliseconds).*_count",namespace=%s}'
-_NATIVE = '{__name__=~".*(http|request|rpc).*(duration|latency|seconds|milliseconds)",namespace=%s,quantile="",le=""}'
 _POD = ("pod",)
 SERVICE, ROUTE, POD = "SERVICE", "ROUTE", "POD"
 _PROBED = re.compile(promql.PROBES)
@@ -81,12 +78,15 @@ def own_requests(situation: Situation) -> tuple[str, ...]:
 def _measured(api: Api, situation: Situation) -> tuple[list[str], list[str]]:
     at_s = time.time()
     namespace = situation.namespace
-    labels = ("__name__", "namespace", "pod", *_SERVICE, *_ROUTE)
-    candidates = _CANDIDATES % promql.quoted(namespace)
-    found = [one.metric for one in api.instant(f"count by ({','.join(labels)}) ({candidates})", at_s)]
+    labels = ("__name__", "namespace", "pod", *_SERVICE, *prometheus.ROUTE_LABELS)
+    within = f"namespace={promql.quoted(namespace)}"
+    candidates = f"{{{prometheus.CANDIDATES},{within}}}"
+    known = [one.metric for one in api.instant(f"count by ({','.join(labels)}) ({candidates})", at_s)]
+    found = [one for one in known if prometheus.serves(one["__name__"])]
     native = not found
     if native:
-        found = prom_native.named(api, _NATIVE % promql.quoted(namespace), labels, at_s)
+        known = prom_native.named(api, f"{{{prometheus.NATIVE},{within}}}", labels, at_s)
+        found = [one for one in known if prometheus.serves(one["__name__"])]
     if not found:
         raise Unavailable(
             f"a histogram of request durations in namespace {namespace} at {api.name}",
@@ -102,7 +102,11 @@ def _measured(api: Api, situation: Situation) -> tuple[list[str], list[str]]:
         title: assess(
             api, metric, label, at_s, over_s=OVER_S, equal=source.equal, like=source.like, native=source.native
         )
-        for title, names, source in ((SERVICE, _SERVICE, all_of_it), (ROUTE, _ROUTE, own), (POD, _POD, own))
+        for title, names, source in (
+            (SERVICE, _SERVICE, all_of_it),
+            (ROUTE, prometheus.ROUTE_LABELS, own),
+            (POD, _POD, own),
+        )
         if (label := _present(same, names))
     }
     for title, found_there in groups.items():
