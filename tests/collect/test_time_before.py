@@ -55,8 +55,8 @@ class NoServices:
         return []
 
 
-def before(path: str, **more: Any) -> Past:
-    return past(Looking(target="market/shop", **more), cast(Any, NoServices()), SHOP, path, END_S)
+def before(path: str, owner: Owner = SHOP, **more: Any) -> Past:
+    return past(Looking(target="market/shop", **more), cast(Any, NoServices()), owner, path, END_S)
 
 
 def test_a_named_server_that_knows_no_namespaces_is_asked_by_name(address: str) -> None:
@@ -67,12 +67,25 @@ def test_a_named_server_that_knows_no_namespaces_is_asked_by_name(address: str) 
     assert onset_s(found) == pytest.approx(END_S - 1200.0, abs=300.0)
 
 
-@pytest.mark.parametrize("path", ["", "/", "/carts"])
-def test_all_routes_together_are_not_what_is_measured_now(address: str, path: str) -> None:
+@pytest.mark.parametrize(
+    ("path", "told", "remedy"),
+    [
+        ("", "market/shop", "--series FILE"),
+        ("/", "/items, /reports", "--path"),
+        ("/carts", "requests to /carts", "--path"),
+    ],
+)
+def test_all_routes_together_are_not_what_is_measured_now(address: str, path: str, told: str, remedy: str) -> None:
     with pytest.raises(Unavailable) as missing:
         before(path, prometheus=address)
-    assert "market/shop" in missing.value.missing
-    assert "--series FILE" in missing.value.remedy
+    assert told in missing.value.missing
+    assert remedy in missing.value.remedy
+
+
+def test_the_only_service_that_a_server_knows_is_not_taken_for_another(address: str) -> None:
+    with pytest.raises(Unavailable) as missing:
+        before("/items", owner=Owner(namespace="market", kind="Deployment", name="mail"), prometheus=address)
+    assert "market/mail" in missing.value.missing
 
 
 def test_a_saved_series_needs_no_server(tmp_path: Path) -> None:

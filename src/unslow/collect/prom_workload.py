@@ -7,7 +7,7 @@ the workload's. What a pod asks of others is not counted as its own.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
@@ -80,7 +80,7 @@ def found(api: Api, owner: Owner, path: str, at_s: float) -> Source:
     names = sorted({one["__name__"] for one in own})
     routed = _routed(api, matchers, names, native, at_s)
     chosen = prometheus.choose(routed or own, "", path, api.name)
-    _need_route(routed, chosen, path, api)
+    prometheus.need_route(routed, chosen, path, api.name)
     inbound = {
         name: here
         for name, here in _INBOUND.items()
@@ -141,27 +141,13 @@ def _routed(api: Api, matchers: Source, names: Sequence[str], native: bool, at_s
     return [one.metric for one in api.instant(f"count by ({','.join(labels)}) ({among})", at_s)]
 
 
-def _need_route(routed: Sequence[Mapping[str, str]], chosen: Source, path: str, api: Api) -> None:
-    """All routes together are no reference for one of them."""
-    names = {
-        one[label]
-        for one in routed
-        for label in prometheus.ROUTE_LABELS
-        if one.get("__name__") == f"{chosen.metric}_count" and one.get(label, "").startswith("/")
-    }
-    if path and names and not set(chosen.equal.values()) & names:
-        raise Unavailable(
-            f"requests to {path} at {api.name}; there are those to {', '.join(sorted(names)[:8])}",
-            "ask for one of these: --path",
-        )
-
-
 def _reaching(api: Api, source: Source, at_s: float) -> Series:
     """The shortest look back that shows when latency rose, else the shortest."""
     first: Series | None = None
     for back_s in LOOKS_BACK_S:
         try:
-            series = prometheus.over_time(api, Window(start_s=at_s - back_s, end_s=at_s), source)
+            window = Window(start_s=at_s - back_s, end_s=at_s)
+            series = prometheus.over_time(api, window, source, tails=first is None)
         except Unavailable:
             if first is None:
                 raise

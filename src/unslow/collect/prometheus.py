@@ -106,8 +106,11 @@ def series(
     return over_time(api, window, find(api, window, service, path, metric))
 
 
-def over_time(api: Api, window: Window, source: Source) -> Series:
-    """The source's latency and rate over the window. Unavailable when nothing completed in it."""
+def over_time(api: Api, window: Window, source: Source, *, tails: bool = True) -> Series:
+    """The source's latency and rate over the window. Unavailable when nothing completed in it.
+
+    Without `tails` no p99, which costs the server more than the rest: it reads every bucket of every pod.
+    """
     scrape_s = _scrape_interval_s(api, source, window)
     step_s = max(scrape_s, float(ceil(window.seconds / MAX_POINTS)))
     over = promql.duration(max(SCRAPES_PER_RATE * scrape_s, step_s))
@@ -115,8 +118,9 @@ def over_time(api: Api, window: Window, source: Source) -> Series:
     # A point speaks of the rate window before it.
     grid = [window.start_s + step_s * at for at in range(int(window.seconds / step_s) + 1)]
     with ThreadPoolExecutor(3) as pool:
-        queries = (mean, source.quantile(0.99, over), source.rate(over))
-        means, p99s, rates = pool.map(lambda query: _column(api, query, grid, step_s), queries)
+        queries = (mean, source.rate(over), *((source.quantile(0.99, over),) if tails else ()))
+        means, rates, *tail = pool.map(lambda query: _column(api, query, grid, step_s), queries)
+    p99s = tail[0] if tail else [None] * len(grid)
     points = tuple(
         Point(
             at_s=at,
@@ -199,7 +203,24 @@ def find(api: Api, window: Window, service: str, path: str, metric: str = "") ->
             f"a request duration metric ({metric or '*_duration_seconds'}) at {api.name}",
             "export a histogram of request durations, or name the metric yourself",
         )
-    return msgspec.structs.replace(choose(serving, service, path, api.name), native=native)
+    chosen = choose(serving, service, path, api.name)
+    need_route(serving, chosen, path, api.name)
+    return msgspec.structs.replace(chosen, native=native)
+
+
+def need_route(found: Sequence[Mapping[str, str]], chosen: Source, path: str, server: str) -> None:
+    """All routes together are no reference for one of them: raises `Unavailable` where that is all there is."""
+    names = {
+        one[label]
+        for one in found
+        for label in ROUTE_LABELS
+        if one.get("__name__") == f"{chosen.metric}_count" and one.get(label, "").startswith("/")
+    }
+    if path and names and not set(chosen.equal.values()) & names:
+        raise Unavailable(
+            f"requests to {path} at {server}; there are those to {', '.join(sorted(names)[:8])}",
+            "ask for one of these: --path, or its URL",
+        )
 
 
 def serves(name: str) -> bool:

@@ -54,6 +54,6 @@ def _by_name(api: Api, owner: Owner, path: str, at_s: float, missing: NoMetric) 
     """From a server that was named and knows no namespaces: then a service of the workload's name is taken for it."""
     window = Window(start_s=at_s - prom_workload.LOOKS_BACK_S[0], end_s=at_s)
     source = prometheus.find(api, window, owner.name, path)
-    if path.rstrip("/") not in {value.rstrip("/") for value in source.equal.values()}:
-        raise missing
+    if owner.name.lower() not in {value.lower() for value in source.equal.values()}:
+        raise missing  # the only service that it knows is another one
     return Past(series=prometheus.over_time(api, window, source), by_pod={})
