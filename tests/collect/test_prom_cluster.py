@@ -103,6 +103,14 @@ def test_neither_way_allowed_names_both_rights() -> None:
     assert "--prometheus URL" in raised.value.remedy
 
 
+def test_one_that_was_named_goes_by_its_address() -> None:
+    with (
+        answering(Cluster("all")) as client,
+        prom_cluster.metrics(client, "shop", "http://user:word@metrics:9090") as named,
+    ):
+        assert named.name == "http://metrics:9090"
+
+
 def test_nothing_that_looks_like_one() -> None:
     made = Cluster("all")
     made.services = []
@@ -167,6 +175,9 @@ def test_on_the_real_cluster_both_ways_lead_to_the_pod() -> None:
             assert address.startswith("http://127.0.0.1:")
             (one,) = Api(address, login).instant("up", 0)
             assert one.metric == {"path": "/api/v1/query"}
+        with prom_cluster.metrics(api, name, "") as found:
+            assert found.name == f"service {name}/prometheus"
+            assert found.instant("up", 0)
         for _ in range(100):  # the proxy asks the EndpointSlice, which takes a moment
             try:
                 (one,) = Api(*prom_cluster.by_proxy(api, name, "prometheus", 9090, Login())).instant("up", 0)
