@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from tests.checks.cluster import container, pods, timed, usage
-from tests.checks.verbs import cpu, profile
+from tests.checks.verbs import cpu, profile, sockets
 from tests.evidences import evidence
 from unslow.evidence import Evidence
 from unslow.evidence.cluster import Cluster, Mesh, Pod
@@ -69,6 +69,15 @@ def test_what_the_kernel_timed_is_not_estimated_again() -> None:
         "timers": TIMERS,
     }
     assert "cpu throttled" not in parts(stopped("a", 200.0, 5.0), **timed_by_kernel)
+
+
+def test_who_waits_before_a_container_that_stands_still_waits_for_its_quota() -> None:
+    still, half = stopped("a", 200.0, 8.0), stopped("a", 200.0, 4.0)
+    whole = cluster_parts(evidence(cluster=Cluster(pods=pods(still)), timers=TIMERS), IN_APP, 5.0)
+    assert [round(part.seconds, 3) for part in whole] == [0.16, 4.0]
+    assert {part.kind for part in whole} == {"cpu throttled"}
+    assert parts(half, timers=TIMERS, outside_s=5.0) == {"cpu throttled": 0.08}
+    assert parts(still, timers=TIMERS, outside_s=5.0, sockets=sockets()) == {"cpu throttled": 0.16}
 
 
 def test_a_profile_knows_the_inside_better() -> None:

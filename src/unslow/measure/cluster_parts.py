@@ -23,6 +23,8 @@ from unslow.measure.quantities import Estimate
 ROUGHLY = 0.4
 """Standard error over size of a part that rests on a container's share of time."""
 LEAST_REQUESTS = 20.0
+STANDS_STILL = 0.5
+"""Of the time: a queue before a container that stands still this long is made by its standing still."""
 
 
 def cluster_parts(evidence: Evidence, in_app: Estimate, outside_s: float) -> tuple[Part, ...]:
@@ -41,7 +43,10 @@ def cluster_parts(evidence: Evidence, in_app: Estimate, outside_s: float) -> tup
     left_s = in_app.mean_s - sum(part.seconds for part in known)
     inside = (*_pods(evidence, cluster, in_app, known), *_retransmitted(evidence, cluster))
     if timed:
-        return (*_at_most(left_s, inside), *_at_most(outside_s, _mesh(cluster)))
+        return (
+            *_at_most(left_s, inside),
+            *_at_most(outside_s, (*_kept_out(evidence, cluster, outside_s), *_mesh(cluster))),
+        )
     return _at_most(left_s, (*inside, *_mesh(cluster)))
 
 
@@ -71,7 +76,7 @@ def _pods(evidence: Evidence, cluster: Cluster, in_app: Estimate, known: Sequenc
     """`known`: parts inside the application that better sources hold already."""
     twins = [pod for pod in cluster.pods.live if pod.phase == "Running"] if cluster.pods else []
     looked_into = cluster.pods.looked_into if cluster.pods else ""
-    pods = [pod for pod in twins if looked_into in {"", pod.name}]
+    pods = _looked_at(cluster)
     if not pods:
         return ()
     weights = _weights(pods)
@@ -85,6 +90,26 @@ def _pods(evidence: Evidence, cluster: Cluster, in_app: Estimate, known: Sequenc
     timed_by_kernel = any(part.kind in {"cpu throttled", "cpu contended"} for part in known)
     slower = _slower(evidence, twins, looked_into, sum(part.seconds for part in by_cpu))
     return tuple(part for part in (*(() if timed_by_kernel else by_cpu), *slower) if part.seconds > 0)
+
+
+def _kept_out(evidence: Evidence, cluster: Cluster, outside_s: float) -> tuple[Part, ...]:
+    """Before the application's own timer, where nobody read the queue: a container that stands still takes nobody in."""
+    if evidence.sockets is not None:
+        return ()
+    pods = _looked_at(cluster)
+    stopped = _weighted(_weights(pods), [stopped_ratio(pod) for pod in pods]) if pods else 0.0
+    if stopped < STANDS_STILL:
+        return ()
+    return (
+        _rough("cpu throttled", "waiting before the application, whose container stands still", stopped * outside_s),
+    )
+
+
+def _looked_at(cluster: Cluster) -> list[Pod]:
+    """The pod that the account is of, else all that run."""
+    twins = [pod for pod in cluster.pods.live if pod.phase == "Running"] if cluster.pods else []
+    looked_into = cluster.pods.looked_into if cluster.pods else ""
+    return [pod for pod in twins if looked_into in {"", pod.name}]
 
 
 def _slower(evidence: Evidence, pods: Sequence[Pod], looked_into: str, explained_s: float) -> tuple[Part, ...]:
