@@ -156,7 +156,11 @@ def _without_rise(series: Series | None) -> str:
     if series is None or seconds is None:
         return "no earlier measurement"
     over = over_s(series)
-    return f"the latest rise was over at {readable(_utc(over))}" if over else f"no rise above what was usual in the last {lasting(seconds)}"
+    return (
+        f"the latest rise was over at {readable(_utc(over))}"
+        if over
+        else f"no rise above what was usual in the last {lasting(seconds)}"
+    )
 
 
 def _table(the_account: Account | None) -> AccountTable:

@@ -201,7 +201,9 @@ class _Look:
         parts = urlsplit(self._looking.target)
         own = [f"http://127.0.0.1:{port}" for port in found.ports]
         bases = list(dict.fromkeys([*own, f"{parts.scheme}://{parts.netloc}"]))
-        return self._attempts.run("timers", "page", lambda: MetricsPage(bases, self._share_s(FIND_SHARE)), doing="looking for a metrics page")
+        return self._attempts.run(
+            "timers", "page", lambda: MetricsPage(bases, self._share_s(FIND_SHARE)), doing="looking for a metrics page"
+        )
 
     def _database(self, ways_in: tuple[Candidate, ...], closing: ExitStack) -> PostgresReader | None:
         if not self._looking.use_database:
