@@ -4,6 +4,7 @@ import msgspec
 
 from tests import samples
 from tests.evidences import evidence
+from tests.measure.test_answers import sent
 from unslow.diagnose import diagnose
 from unslow.evidence.window import Target
 
@@ -34,3 +35,9 @@ def test_a_path_that_nobody_asked_for_is_named() -> None:
         target = Target(name="shop/web", kind="workload", path="/things", path_by=chooser)  # type: ignore[arg-type]
         assert words in diagnose(msgspec.structs.replace(samples.healthy(), target=target)).headline
     assert "on /things" not in diagnose(samples.healthy()).headline
+
+
+def test_errors_after_a_wait_whose_cause_is_known() -> None:
+    late = samples.slow(requests=sent(*[(504, 0.1)] * 20))
+    said = diagnose(late).headline
+    assert "(20 of 20 requests failed (status 504)) takes 100 ms on average: no index" in said

@@ -20,9 +20,10 @@ def headline(
     name = evidence.target.name + _guessed(evidence.target)
     failed = failures(evidence.requests)
     if failed and failed.are_most:
-        said = _failing(failed, account)
-        sure = _likeliest(causes)
-        return f"{name}: {said}{f' Likely: {sure.title}.' if sure else ''}"
+        if not any(cause.excess_ms > 0 for cause in causes):
+            sure = _likeliest(causes)
+            return f"{name}: {_failing(failed, account)}{f' Likely: {sure.title}.' if sure else ''}"
+        name = f"{name} ({failed.words})"  # an error after a long wait has the cause of the wait
     if account is None:
         if sure := _likeliest(causes):
             return f"{name}: no response time could be measured. Likely: {sure.title}."
