@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import re
 import time
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec.structs import replace
 
-from unslow.collect.cluster_inside import Place
 from unslow.errors import Unavailable
 from unslow.evidence.cluster import Usage
-from unslow.kube.client import Client
-from unslow.kube.execute import execute
+
+if TYPE_CHECKING:
+    from unslow.collect.cluster_inside import Place
+    from unslow.kube.client import Client
 
 FILES = (
     "/sys/fs/cgroup/cpu.stat",
@@ -45,6 +46,8 @@ class Counters(NamedTuple):
 
 def read(client: Client, place: Place) -> Counters:
     """Raises `Unavailable` where the image has no `cat`, exec is not allowed, or nothing is counted."""
+    from unslow.kube.execute import execute  # WebSockets load slowly, and only who looks inside needs them
+
     result = execute(client, place.namespace, place.pod, ("cat", *FILES), container=place.container, seconds=PATIENCE_S)
     found = counters(result.stdout.decode(errors="replace"), time.time())
     if found is None:

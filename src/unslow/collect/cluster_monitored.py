@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from unslow.collect import kube_proxy, prom_mesh, prom_usage
 from unslow.collect.cluster_cni import tag
-from unslow.collect.cluster_node_pod import NodeLook
-from unslow.collect.cluster_readings import Differences
-from unslow.collect.node_counters import Node as Counters
 from unslow.evidence.cluster import Blocked, Cni, Mesh, Network, Node, Nodes, Pods, Usage
 
 PROXIES = {"istio-proxy": "istio", "linkerd-proxy": "linkerd", "kuma-sidecar": "kuma", "consul-dataplane": "consul"}
 """Containers of meshes."""
+
+if TYPE_CHECKING:
+    from unslow.collect import kube_proxy, prom_mesh, prom_usage
+    from unslow.collect.cluster_node_pod import NodeLook
+    from unslow.collect.cluster_readings import Differences
+    from unslow.collect.node_counters import Node as Counters
 
 
 @dataclass(slots=True)
@@ -35,6 +38,8 @@ class Monitored:
     def take(self, look: NodeLook) -> None:
         """What was read on one node; of several kube-proxies the one with most rules counts."""
         self.nodes[look.node] = look.counters
+        from unslow.collect import kube_proxy
+
         proxy = kube_proxy.of_page(look.proxy)
         if proxy is not None and (self.proxy is None or (proxy.rules or 0) > (self.proxy.rules or 0)):
             self.proxy = proxy
@@ -75,6 +80,8 @@ class Monitored:
             return None
         busiest = max(beside, key=lambda one: (one.usage.cores or 0.0) if one.usage else 0.0)
         throttled = [ratio for one in beside if one.usage and (ratio := one.usage.throttled_ratio) is not None]
+        from unslow.collect import prom_mesh  # not for those who only want the facts
+
         seen = self.mesh or prom_mesh.Timed()
         return Mesh(
             kind=PROXIES[busiest.name],
