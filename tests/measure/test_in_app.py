@@ -47,6 +47,20 @@ def test_with_throttled_periods_it_is_called_throttling() -> None:
     assert shares(recorded, cpu=throttled) == {"cpu throttled": 0.5, "cpu code": 0.5}
 
 
+def test_short_stops_explain_no_more_than_all_threads_waiting_for_them() -> None:
+    recorded = delayed(profile((IN_VIEW, "run", 10.0)), run_s=5.0, delay_s=5.0)
+    # 8 threads that wait 0.25 s each are 2 of the 5 s; for the other 3 s they waited for a core.
+    brief = cpu(
+        limit_cores=0.5,
+        periods=100,
+        throttled_periods=10,
+        throttled_s=0.25,
+        request_threads=8,
+        request_delay_s=5.0,
+    )
+    assert shares(recorded, cpu=brief) == {"cpu throttled": 0.2, "cpu contended": 0.3, "cpu code": 0.5}
+
+
 def test_code_that_waits_for_a_socket_is_a_c_driver_when_there_is_a_database() -> None:
     recorded = profile((IN_VIEW, "io", 1.0))
     assert shares(recorded, queries=queries()) == {"db query": 1.0}

@@ -22,11 +22,11 @@ from unslow.measure.part import Part
 from unslow.measure.quantities import Estimate
 from unslow.measure.stacks import Place, place_of, request_seconds, samples_of_route, stack_of
 from unslow.measure.without_stacks import (
-    THROTTLED_RATIO,
     called_parts,
     computing_s,
     cpu_parts,
     hides_waiting,
+    throttled_share,
 )
 
 KIND_OF_STACK = {
@@ -123,7 +123,7 @@ def line_shares(evidence: Evidence) -> dict[LineKey, Share]:
         return {}
     seconds: dict[LineKey, float] = defaultdict(float)
     waited = delay_ratio(profile)
-    throttled = evidence.cpu is not None and evidence.cpu.throttled_ratio >= THROTTLED_RATIO
+    stopped = throttled_share(evidence.cpu) if evidence.cpu else 0.0
     for sample in samples_of_route(profile):
         stack = stack_of(profile, sample)
         if sample.state == "gc":
@@ -135,7 +135,9 @@ def line_shares(evidence: Evidence) -> dict[LineKey, Share]:
         else:
             delay = waited * sample.seconds if sample.state == "run" else 0.0
             if delay:
-                seconds[THROTTLED if throttled else contended_in(line.kind)] += delay
+                for waiting, share in ((THROTTLED, stopped), (contended_in(line.kind), 1.0 - stopped)):
+                    if share > 0:
+                        seconds[waiting] += share * delay
             seconds[line] += sample.seconds - delay
     total = sum(seconds.values())
     if total <= 0:

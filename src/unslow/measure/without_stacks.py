@@ -56,14 +56,28 @@ def cpu_parts(evidence: Evidence) -> tuple[Part, ...]:
     rate, cpu = request_rate_per_s(evidence), evidence.cpu
     if not rate or cpu is None or cpu.seconds <= 0:
         return ()
+    stopped = throttled_share(cpu)
     return (
         _part("cpu code", "all code of the workers", cpu.request_run_s / cpu.seconds / rate, "cpu"),
-        _part(_delay_kind(cpu), "waiting for a core", cpu.request_delay_s / cpu.seconds / rate, "cpu"),
+        *(
+            _part(kind, "waiting for a core", share * cpu.request_delay_s / cpu.seconds / rate, "cpu")
+            for kind, share in (("cpu throttled", stopped), ("cpu contended", 1.0 - stopped))
+            if share > 0
+        ),
     )
 
 
-def _delay_kind(cpu: Cpu) -> str:
-    return "cpu throttled" if cpu.throttled_ratio >= THROTTLED_RATIO else "cpu contended"
+def throttled_share(cpu: Cpu) -> float:
+    """Of the time in which request threads waited for a CPU, the share in which their quota kept them waiting, 0..1.
+
+    A stop keeps at most all request threads waiting for as long as it lasts; what they waited beyond that they waited
+    for a core.
+    """
+    if cpu.throttled_ratio < THROTTLED_RATIO:
+        return 0.0
+    if cpu.throttled_s <= 0 or cpu.request_delay_s <= 0:
+        return 1.0
+    return min(1.0, max(1, cpu.request_threads) * cpu.throttled_s / cpu.request_delay_s)
 
 
 THROTTLED_RATIO = 0.05
