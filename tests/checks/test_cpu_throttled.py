@@ -1,9 +1,9 @@
 from __future__ import annotations
 
-from tests.checks.cluster import container, pod, pods, usage
+from tests.checks.cluster import container, pod, pods, timed, usage
 from tests.checks.verbs import account, cpu, finds, is_clear, line
 from unslow.checks import all_checks
-from unslow.evidence.cluster import Pods, Usage
+from unslow.evidence.cluster import Pod, Pods, Usage
 from unslow.finding import Skipped
 
 WAITING = line("cpu throttled", "waiting for the next CPU quota period", 50.0)
@@ -75,3 +75,31 @@ def test_counters_that_were_not_read() -> None:
     assert check(account=account(), pods=pods(pod("a", container(cpu_limit_cores=0.5)))) == Skipped("throttling")
     is_clear("cpu_throttled", account=account(), pods=pods(pod("a")))
     assert check(account=account()) == Skipped("cpu")
+
+
+STOPS = {"limit_cores": 1.0, "periods": 150, "throttled_periods": 20, "seconds": 15.0, "request_threads": 10}
+
+
+def test_stops_too_short_for_the_waiting_for_the_lock() -> None:
+    lock = line("gil", "the lock", 60.0)
+    short = cpu(**STOPS, throttled_s=0.4, gil_wait_mean=2.0)
+    is_clear("cpu_throttled", account=account(lock), cpu=short)
+    long = cpu(**STOPS, throttled_s=2.0, gil_wait_mean=2.0)
+    finds("cpu_throttled", 60.0, account=account(lock), cpu=long)
+
+
+def test_the_only_pod_that_stands_still_is_slow_for_it() -> None:
+    twins = pods(stopped("a", 25.0, 2.0), stopped("b", 30.0, 2.0), stopped("c", 500.0, 24.0))
+    beyond = account(WAITING, line("slow pod", "pod c, beyond its twins", 290.0))
+    finds("cpu_throttled", 340.0, account=beyond, pods=twins)
+
+
+def test_a_pod_that_stands_still_no_more_than_its_twins_is_slow_for_another_reason() -> None:
+    twins = pods(stopped("a", 25.0, 24.0), stopped("b", 30.0, 24.0), stopped("c", 500.0, 24.0))
+    finds("cpu_throttled", 50.0, account=account(WAITING, line("slow pod", "pod c", 290.0)), pods=twins)
+
+
+def stopped(name: str, mean_ms: float, stopped_s: float) -> Pod:
+    """Of 60 s."""
+    counted = Usage(cores=0.03, cfs_periods=600, cfs_throttled_periods=300, cfs_throttled_s=stopped_s)
+    return timed(name, mean_ms, containers=(container(usage=counted, cpu_limit_cores=0.06),))

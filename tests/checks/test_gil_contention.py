@@ -23,6 +23,11 @@ def test_a_throttled_holder_is_throttling() -> None:
     is_clear("gil_contention", account=account(WAITING), profile=BACKGROUND, cpu=throttled)
 
 
+def test_stops_that_are_far_shorter_than_the_waiting_are_not_its_cause() -> None:
+    short = cpu(limit_cores=1.0, periods=150, throttled_periods=20, throttled_s=0.2, gil_wait_mean=2.0)
+    finds("gil_contention", 60.0, account=account(WAITING), profile=BACKGROUND, cpu=short)
+
+
 def test_unreadable_states_are_said() -> None:
     outcome = all_checks()["gil_contention"](account=account(), profile=profile(states_known=False))
     assert isinstance(outcome, Skipped)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.checks.cluster import node, nodes, pod, pods, timed
+from tests.checks.cluster import container, node, nodes, pod, pods, timed, usage
 from tests.checks.verbs import account, finds, is_clear, line
 from unslow.checks import all_checks
 from unslow.finding import Skipped
@@ -48,6 +48,13 @@ def test_a_full_node_under_the_slow_pod_is_the_surer_cause() -> None:
     assert (
         finds("one_slow_pod", pods=SLOW, nodes=full, account=account(line("slow pod", "pod c", 60.0))).confidence < 0.6
     )
+
+
+def test_a_quota_that_stops_the_slow_pod_alone_is_the_surer_cause() -> None:
+    counted = usage(cfs_periods=600, cfs_throttled_periods=300, cfs_throttled_s=24.0)
+    starved = timed("c", 200.0, containers=(container(usage=counted, cpu_limit_cores=0.06),))
+    beyond = account(line("slow pod", "pod c", 60.0))
+    assert finds("one_slow_pod", pods=pods(*SLOW.pods[:2], starved), account=beyond).confidence < 0.6
 
 
 def test_a_third_slower() -> None:

@@ -14,9 +14,10 @@ from unslow.evidence.cluster import Pods
 from unslow.evidence.cpu import Cpu
 from unslow.finding import Clear, Finding, Skipped
 from unslow.measure.account import Account, Line
-from unslow.measure.cluster_cpu import Throttling, throttling
+from unslow.measure.cluster_cpu import Throttling, stand_still_alone, throttling
+from unslow.measure.cluster_pods import outlier
 from unslow.measure.significance import claim, is_excess, ms, total
-from unslow.measure.without_stacks import THROTTLED_RATIO
+from unslow.measure.without_stacks import THROTTLED_RATIO, quota_holds_lock
 
 SEVERE_RATIO = 0.25
 """One period in four: worth saying even where nobody measured what requests lose."""
@@ -28,7 +29,7 @@ def check(
     account: Account | None = None, cpu: Cpu | None = None, pods: Pods | None = None
 ) -> Finding | Clear | Skipped:
     if pods is not None and (counted := throttling(pods.live)):
-        return _in_pods(counted, len(pods.live), account)
+        return _in_pods(counted, pods, account, cpu)
     if pods is not None and cpu is None:
         return _without_counters(pods)
     if cpu is None:
@@ -45,8 +46,7 @@ def _in_workers(cpu: Cpu, account: Account) -> Finding | Clear:
     )
     if cpu.throttled_ratio < THROTTLED_RATIO:
         return Clear(measured)
-    # A thread that is throttled while it holds the interpreter lock makes the others wait for the lock.
-    lines = account.of_kind("cpu throttled", "gil")
+    lines = _waiting(account, cpu)
     counts = is_excess(account, lines, normal=False)
     if not counts and (cpu.throttled_ratio < SEVERE_RATIO or not _is_dark(account)):
         return Clear(f"{measured}; requests wait {ms(total(lines))} for it")
@@ -65,13 +65,20 @@ def _in_workers(cpu: Cpu, account: Account) -> Finding | Clear:
     )
 
 
-def _in_pods(counted: tuple[Throttling, ...], pods: int, account: Account | None) -> Finding | Clear:
+def _waiting(account: Account | None, cpu: Cpu | None) -> tuple[Line, ...]:
+    """A thread that is throttled while it holds the interpreter lock makes the others wait for the lock."""
+    if account is None:
+        return ()
+    return account.of_kind("cpu throttled", *(("gil",) if quota_holds_lock(cpu) else ()))
+
+
+def _in_pods(counted: tuple[Throttling, ...], pods: Pods, account: Account | None, cpu: Cpu | None) -> Finding | Clear:
     hit = [one for one in counted if one.ratio >= THROTTLED_RATIO and not one.sidecar]
     if not hit:
         return Clear(counted[0].words)
     worst = hit[0]
-    measured = f"{worst.words}; {len({one.pod for one in hit})} of {pods} pods are throttled"
-    lines = account.of_kind("cpu throttled", "gil") if account else ()
+    measured = f"{worst.words}; {len({one.pod for one in hit})} of {len(pods.live)} pods are throttled"
+    lines = (*_waiting(account, cpu), *_slow_for_it(account, pods))
     counts = account is not None and is_excess(account, lines, normal=False)
     if not counts and (worst.ratio < SEVERE_RATIO or not _is_dark(account)):
         return Clear(f"{measured}; requests wait {ms(total(lines))} for it")
@@ -89,6 +96,14 @@ def _in_pods(counted: tuple[Throttling, ...], pods: int, account: Account | None
         fixes=("raise_cpu_limit",),
         evidence=("pods",),
     )
+
+
+def _slow_for_it(account: Account | None, pods: Pods) -> tuple[Line, ...]:
+    """What a pod is slower than its twins, when it alone stands still for its quota."""
+    slow = outlier(pods.live)
+    if account is None or slow is None or not stand_still_alone(slow.pods, pods.live):
+        return ()
+    return account.of_kind("slow pod")
 
 
 def _is_dark(account: Account | None) -> bool:

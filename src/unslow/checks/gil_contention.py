@@ -14,7 +14,7 @@ from unslow.finding import Clear, Finding, Skipped
 from unslow.measure.account import Account
 from unslow.measure.holders import busiest_outside_requests
 from unslow.measure.significance import claim, is_excess, ms
-from unslow.measure.without_stacks import THROTTLED_RATIO
+from unslow.measure.without_stacks import quota_holds_lock
 
 
 def check(profile: Profile, account: Account, cpu: Cpu | None = None) -> Finding | Clear | Skipped:
@@ -25,7 +25,7 @@ def check(profile: Profile, account: Account, cpu: Cpu | None = None) -> Finding
         )
     lines = account.of_kind("gil")
     waiting = f"each request waits {ms(sum(line.now_s for line in lines))} for the interpreter lock"
-    if cpu and cpu.throttled_ratio >= THROTTLED_RATIO:
+    if quota_holds_lock(cpu):
         return Clear(f"{waiting}, but the lock's holder is throttled")
     if not is_excess(account, lines, normal=False):
         return Clear(waiting)

@@ -12,6 +12,7 @@ from unslow.evidence.cluster import Nodes, Pod, Pods
 from unslow.finding import Clear, Finding, Skipped
 from unslow.measure.account import Account
 from unslow.measure.cluster_claims import claims_of
+from unslow.measure.cluster_cpu import stand_still_alone
 from unslow.measure.cluster_nodes import load
 from unslow.measure.cluster_pods import Outlier, outlier
 from unslow.measure.significance import ms
@@ -37,8 +38,12 @@ def check(pods: Pods, nodes: Nodes | None = None, account: Account | None = None
         ),
         place=f"{slow.by} {slow.name}",
         claims=claims,
-        # A full node under the slow pods alone is the cause; their slowness is what it looks like.
-        confidence=0.5 if _is_starved(slow, timed, nodes) else 0.9 if claims else 0.6,
+        # A full node under the slow pods alone, or a quota that stops them alone, is the cause; this is what it looks like.
+        confidence=0.5
+        if _is_starved(slow, timed, nodes) or stand_still_alone(slow.pods, timed)
+        else 0.9
+        if claims
+        else 0.6,
         next_steps=_next_steps(slow, timed, nodes),
         fixes=("replace_pod",) if slow.by == "pod" else ("spread_pods",) if slow.by != "version" else ("roll_back",),
         evidence=("pods.latency",),

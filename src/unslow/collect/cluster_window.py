@@ -22,7 +22,7 @@ from unslow.collect.cluster_ladder import INSIDE, Chooser, Rights
 from unslow.collect.cluster_nodes import Used
 from unslow.collect.cluster_questions import Answer, Questions
 from unslow.collect.metrics_page import MetricsPage
-from unslow.collect.requests import Prober
+from unslow.collect.requests import LEAST_PER_S, Prober
 from unslow.errors import Unavailable
 from unslow.evidence import Evidence
 from unslow.evidence.cache import Cache
@@ -174,7 +174,7 @@ class LatencyWindow:
         try:
             cluster_ladder.need_room(own, used)
         except Unavailable as error:
-            seen = self._outside(where, start_s, error)
+            seen = self._outside(where, start_s, error, rate_per_s=LEAST_PER_S)
         else:
             seen = self._looked(where, others, start_s)
         with contextlib.suppress(Unavailable):  # the kubelet's counters, where they may be read, stand in
@@ -203,11 +203,14 @@ class LatencyWindow:
                 break
         return self._outside(where, start_s, inside)
 
-    def _outside(self, where: Place, start_s: float, refused: Unavailable) -> Seen:
-        """What can be had through a forwarded port; the rest says why it is missing."""
+    def _outside(self, where: Place, start_s: float, refused: Unavailable, rate_per_s: float | None = None) -> Seen:
+        """What can be had through a forwarded port; the rest says why it is missing.
+
+        `rate_per_s`: of our own requests, where the user names none; None: what their answers call for.
+        """
         left = [name for name in INSIDE if name not in {"requests", "timers"}]
         cluster_ladder.refused(left, refused, self._attempts.skip, "exec")
-        seen = self._from_outside(where, start_s)
+        seen = self._from_outside(where, start_s, self._looking.rate_per_s or rate_per_s)
         seen.pod = where.pod if seen.sections else ""
         return seen
 
@@ -263,21 +266,21 @@ class LatencyWindow:
             evidence.window, {name: value for name, value in values.items() if value is not None}, pod=pod, dns=dns
         )
 
-    def _from_outside(self, where: Place, start_s: float) -> Seen:
+    def _from_outside(self, where: Place, start_s: float, rate_per_s: float | None) -> Seen:
         """Timed requests and the metrics page through a forwarded port: slower by the way there."""
         try:
             cluster_ladder.need(self._rights.forward, "portforward", where.namespace)
             with forwarded(self._ask.client, where.namespace, where.pod, where.port) as forward:
-                return self._measured(forward, where.path)
+                return self._measured(forward, where.path, rate_per_s)
         except Unavailable as error:
             cluster_ladder.refused(("requests", "timers"), error, self._attempts.skip, "port-forward")
         self._wait(start_s)
         return Seen(Window(start_s=start_s, end_s=time.time()))
 
-    def _measured(self, forward: Forward, path: str) -> Seen:
+    def _measured(self, forward: Forward, path: str, rate_per_s: float | None) -> Seen:
         base = f"http://127.0.0.1:{forward.port}"
         page = self._attempts.run("timers", "port-forward", lambda: MetricsPage([base])) if self._uses_page else None
-        prober = Prober(base + path, headers=self._looking.headers, rate_per_s=self._looking.rate_per_s)
+        prober = Prober(base + path, headers=self._looking.headers, rate_per_s=rate_per_s)
         prober.start()
         try:
             start_s = time.time()

@@ -255,6 +255,7 @@ def _edited(objects: list[Object], fault: Fault) -> None:
     if fault.relay_s:
         relay(objects, fault.relay_s)
     if fault.quota_cores:
+        named(objects, "Deployment", "orders")["spec"]["replicas"] = 1  # the quota is so low for all of the traffic
         for kind in ("limits", "requests"):
             orders["resources"][kind]["cpu"] = f"{fault.quota_cores * 1000:.0f}m"
     if fault.slow_names:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import msgspec
 
@@ -11,6 +11,8 @@ from unslow.measure.without_stacks import THROTTLED_RATIO
 
 LEAST_PERIODS = 20
 """Two seconds of them."""
+STANDS_STILL = 0.25
+"""Of the time with work."""
 
 
 class Throttling(msgspec.Struct, frozen=True, kw_only=True):
@@ -67,6 +69,15 @@ def stopped_ratio(pod: Pod) -> float:
     CPUs up, so this may be too much; it is never more than the share of periods with a stop.
     """
     return max((_stopped(one.usage) for one in pod.application if one.usage), default=0.0)
+
+
+def stand_still_alone(slow: Collection[str], pods: Iterable[Pod]) -> bool:
+    """Whether the pods named `slow` stand still for their quota, each for a good part of the time, and no other does.
+
+    Then the quota is what makes them slow: who comes while a pod stands still waits longer than the stop, in a queue.
+    """
+    stands = {pod.name: stopped_ratio(pod) >= STANDS_STILL for pod in pods}
+    return bool(slow) and all(stands.get(name, False) == (name in slow) for name in {*stands, *slow})
 
 
 def _stopped(usage: Usage) -> float:

@@ -80,6 +80,19 @@ def throttled_share(cpu: Cpu) -> float:
     return min(1.0, max(1, cpu.request_threads) * cpu.throttled_s / cpu.request_delay_s)
 
 
+def quota_holds_lock(cpu: Cpu | None) -> bool:
+    """Whether the quota's stops can be most of what request threads waited for the interpreter lock.
+
+    A holder that is stopped keeps all of them waiting, as long as the stop lasts and no longer.
+    """
+    if cpu is None or cpu.throttled_ratio < THROTTLED_RATIO:
+        return False
+    waited_s = (cpu.gil_wait_mean or 0.0) * cpu.seconds
+    if cpu.throttled_s <= 0 or waited_s <= 0:
+        return True
+    return max(1, cpu.request_threads) * cpu.throttled_s > 0.5 * waited_s
+
+
 THROTTLED_RATIO = 0.05
 """One period in 20: a stall about every two seconds. Below it, waiting for a CPU is called contention."""
 
