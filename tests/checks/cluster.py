@@ -7,6 +7,7 @@ from typing import Any
 from unslow.evidence.cluster import (
     Autoscalers,
     Container,
+    Endpoint,
     Hpa,
     HpaMetric,
     Latency,
@@ -15,6 +16,8 @@ from unslow.evidence.cluster import (
     Nodes,
     Pod,
     Pods,
+    Service,
+    Services,
     Usage,
     Workload,
 )
@@ -125,3 +128,9 @@ def hpa(*metrics: HpaMetric, **changes: Any) -> Hpa:
 
 def autoscalers(*hpas: Hpa, **changes: Any) -> Autoscalers:
     return Autoscalers(hpas=hpas, **changes)
+
+
+def stopped_dependency(name: str, ratio: float) -> Services:
+    """A called service with one pod that its quota stops in `ratio` of its periods."""
+    behind = Endpoint(address="10.0.0.9", pod=f"{name}-1", throttled_container="app", throttled_ratio=ratio)
+    return Services(services=(Service(name=name, namespace="market", role="dependency", endpoints=(behind,)),))

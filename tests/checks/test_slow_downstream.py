@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import msgspec
 
+from tests.checks.cluster import stopped_dependency
 from tests.checks.verbs import account, finds, is_clear, line, peer, sockets
 from tests.measure.test_span_calls import request, table
 from unslow.measure.account import Line
@@ -17,6 +18,23 @@ def test_a_call_that_dominates() -> None:
         sockets=sockets(peer(busy_mean=1.4)),
     )
     assert found.confidence < SURE_ENOUGH, "a queue is not the consequence of what may be normal"
+
+
+def test_a_called_service_that_its_quota_stops() -> None:
+    slow = account(line("downstream", "calls to billing", 70.0, detail="127.0.0.1:9000"))
+    found = finds(
+        "slow_downstream", 70.0, account=slow, sockets=sockets(peer()), services=stopped_dependency("billing", 0.6)
+    )
+    assert "billing-1 behind it is stopped by its CPU limit in 60% of its periods" in found.because
+    assert found.next_steps[0].startswith("raise the CPU limit of container app in billing-1")
+    assert found.confidence >= SURE_ENOUGH
+
+
+def test_a_called_service_that_is_rarely_stopped_or_another_one() -> None:
+    slow = account(line("downstream", "calls to billing", 70.0, detail="127.0.0.1:9000"))
+    for services in (stopped_dependency("billing", 0.2), stopped_dependency("mail", 0.6)):
+        found = finds("slow_downstream", 70.0, account=slow, sockets=sockets(peer()), services=services)
+        assert "CPU limit" not in f"{found.because} {found.next_steps}"
 
 
 def test_a_normal_call_without_a_reference() -> None:

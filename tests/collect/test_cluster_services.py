@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 from tests.collect.kube_objects import endpoint_slice, made, pod, service, workload
-from unslow.collect.cluster_services import hosts, named_hosts, services, target_port
+from unslow.collect.cluster_services import called_pods, hosts, named_hosts, services, target_port
+from unslow.evidence.cluster import Usage
 from unslow.kube import core
 
 
@@ -70,3 +71,23 @@ def test_names_to_look_up_are_whole_and_no_addresses() -> None:
     }
     container = made(core.Container, name="c", env=[{"name": name, "value": value} for name, value in settings.items()])
     assert named_hosts([container]) == ("db.shop.svc", "cache")
+
+
+BEHIND = {"addresses": ["10.0.0.7"], "targetRef": {"kind": "Pod", "name": "mail-1"}}
+
+
+def test_what_the_target_was_seen_to_call_is_a_dependency_and_its_pods_stops_are_known() -> None:
+    objects = [service(), service("mail", {"app": "mail"})], [endpoint_slice("mail", BEHIND)]
+    used = {
+        ("mail-1", "app"): Usage(cfs_periods=100, cfs_throttled_periods=40),
+        ("mail-1", "proxy"): Usage(cfs_periods=100, cfs_throttled_periods=10),
+        ("mail-1", "idle"): Usage(cfs_periods=10, cfs_throttled_periods=10),
+    }
+    mail, _ = services(*objects, workload(), [pod()], used, called={"mail"}).services
+    assert (mail.role, mail.endpoints[0].throttled_container, mail.endpoints[0].throttled_ratio) == (
+        "dependency",
+        "app",
+        0.4,
+    )
+    assert called_pods(*objects, workload(), called={"mail"}) == ("mail-1",)
+    assert called_pods(*objects, workload()) == ()

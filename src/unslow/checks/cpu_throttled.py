@@ -14,13 +14,11 @@ from unslow.evidence.cluster import Pods
 from unslow.evidence.cpu import Cpu
 from unslow.finding import Clear, Finding, Skipped
 from unslow.measure.account import Account, Line
-from unslow.measure.cluster_cpu import Throttling, stand_still_alone, throttling
+from unslow.measure.cluster_cpu import SEVERE_RATIO, Throttling, stand_still_alone, throttling
 from unslow.measure.cluster_pods import outlier
 from unslow.measure.significance import claim, is_excess, ms, total
 from unslow.measure.without_stacks import THROTTLED_RATIO, quota_holds_lock
 
-SEVERE_RATIO = 0.25
-"""One period in four: worth saying even where nobody measured what requests lose."""
 AT_LIMIT = 0.9
 """Average use over the limit, above which there is no room left for a burst."""
 

@@ -11,18 +11,24 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from unslow.evidence.cluster import Services
 from unslow.evidence.sockets import Sockets
 from unslow.evidence.spans import Spans
 from unslow.finding import Clear, Finding
 from unslow.measure.account import Account, Line
+from unslow.measure.cluster_cpu import free_it, stopped_behind, stops
 from unslow.measure.significance import claim, is_excess, ms, total
 
 RESTS_ON = ("profile", "spans")
 SLOW_S = 0.25
 """A quarter of a second in calls is slow whatever a request does."""
+STOPPED = 0.7
+"""Confidence where the called service is known to stand still."""
 
 
-def check(account: Account, sockets: Sockets | None = None, spans: Spans | None = None) -> Finding | Clear:
+def check(
+    account: Account, sockets: Sockets | None = None, spans: Spans | None = None, services: Services | None = None
+) -> Finding | Clear:
     lines = account.of_kind("downstream")
     if not lines:
         return Clear("no time in calls to other services")
@@ -34,21 +40,26 @@ def check(account: Account, sockets: Sockets | None = None, spans: Spans | None 
     peer = peers.get(top.detail)
     if peer is not None and peer.busy_mean is not None:
         measured += f"; {peer.name} is busy with {peer.busy_mean:.1f} requests at a time"
+    called = (peer,) if peer else tuple(one for one in peers.values() if one.kind == "http")
+    stopped = stopped_behind(services, {top.service, *(one.name for one in called)})
+    if stopped is not None:
+        measured += f"; {stops(stopped)}"
     traced = spans is not None and "spans" in top.evidence
     return Finding(
         title=f"{top.place} is slow" if traced else f"{top.place}: the called service is slow",
         because=f"{measured}; {ms(total((top,)))} of it in {top.place}{_way(spans, top) if spans and traced else ''}",
         place=top.place,
         claims=claim(account, lines),
-        confidence=_confidence(account, lines, traced=traced),
+        confidence=max(_confidence(account, lines, traced=traced), STOPPED if stopped else 0.0),
         next_steps=(
+            *((free_it(stopped),) if stopped else ()),
             f"diagnose {top.service} in the same way, where it runs: unslow diagnose URL-OF-THE-OPERATION"
             if traced
             else f"diagnose the called service in the same way: unslow diagnose http://{top.detail or 'ITS-ADDRESS'}/",
             "meanwhile give the call a timeout below the caller's own, or answer without it",
         ),
         fixes=("set_timeout",),
-        evidence=top.evidence if traced else ("profile", "sockets.peers"),
+        evidence=(*(top.evidence if traced else ("profile", "sockets.peers")), *(("services",) if stopped else ())),
     )
 
 

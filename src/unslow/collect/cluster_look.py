@@ -126,7 +126,7 @@ class Look:
 
     def _window(self, resolved: Resolved, first: First, second: Second, late: Late) -> tuple[Window, Last]:
         """Readings at the start and the end; in between only light readers run."""
-        from unslow.collect import cluster_peers, cluster_readings
+        from unslow.collect import cluster_peers, cluster_readings, cluster_services
         from unslow.collect.cluster_sections import Last
         from unslow.evidence.sockets import Sockets
         from unslow.evidence.window import Window
@@ -157,10 +157,11 @@ class Look:
                 pods, services = first.pods.otherwise([]), first.early.services.otherwise([])
                 seen = looked.run(pods, services, nodes, used, resolved.pod, lambda path: before.begin(path, start_s))
             self._sections |= seen.sections
-            sockets = seen.sections.get("sockets")
+            sockets, called = seen.sections.get("sockets"), frozenset[str]()
             if isinstance(sockets, Sockets):
                 names = cluster_peers.addresses(services, first.early.slices.otherwise([]))
-                self._sections["sockets"] = cluster_peers.named(sockets, names)
+                sockets = self._sections["sockets"] = cluster_peers.named(sockets, names)
+                called = frozenset({peer.name for peer in sockets.peers} & set(names.values()))
             last = Last(
                 pods=self._ask.pods(resolved.namespace, resolved.selector.text),
                 events=self._ask.events(resolved.namespace),
@@ -169,13 +170,15 @@ class Look:
                 looked_into=seen.pod,
                 dns=seen.dns,
                 usage=seen.usage,
+                called=called,
                 path=seen.path,
                 path_by=seen.path_by,
             )
             last.dns_pages = _pairs(dns_before, self._dns_pages(dns_pods))
             ours = [nodes[name] for name in second.target_nodes if name in nodes]
             read = any(page.is_there() for page in second.kubelets)
-            last.monitored = monitoring.result(resolved.kind, resolved.name, pods, ours, kubelets=read)
+            others = cluster_services.called_pods(services, first.early.slices.otherwise([]), resolved.workload, called)
+            last.monitored = monitoring.result(resolved.kind, resolved.name, pods, ours, called=others, kubelets=read)
             monitoring.flows(last.monitored, late.daemons.otherwise([]), pods)
             past = self._attempts.run("series", PROMETHEUS, before.result, doing="waiting for the time before")
             if past:

@@ -50,9 +50,19 @@ class Monitoring:
             self._attempts.run(NODE, NODE, lambda: self._pods.start(nodes, SHARE * budget_s), doing="reading the nodes")
 
     def result(
-        self, kind: str, name: str, pods: Sequence[core.Pod], nodes: Sequence[core.Node], *, kubelets: bool
+        self,
+        kind: str,
+        name: str,
+        pods: Sequence[core.Pod],
+        nodes: Sequence[core.Node],
+        *,
+        called: Sequence[str] = (),
+        kubelets: bool,
     ) -> Monitored:
-        """Of the workload, its pods and the nodes that run them; `kubelets`: whether those could be asked themselves."""
+        """Of the workload, its pods and the nodes that run them; `kubelets`: whether those could be asked themselves.
+
+        `called`: pods of the same namespace that it calls.
+        """
         found = Monitored()
         if self._pods.started:
             for look in self._attempts.run(NODE, NODE, self._pods.looks) or ():
@@ -64,7 +74,7 @@ class Monitoring:
             with self._prometheus() as api:
                 self._ask(found, api, kind, name, nodes, meshed=meshed)
                 if not kubelets and pods:
-                    names = [pod.metadata.name for pod in pods]
+                    names = [*(pod.metadata.name for pod in pods), *called]
                     found.containers = self._attempts.run(
                         "containers",
                         PROMETHEUS,

@@ -80,6 +80,8 @@ class Last:
     """What was looked up from inside it."""
     usage: dict[tuple[str, str], Usage] = field(default_factory=dict)
     """By pod and container: its own CPU counters."""
+    called: frozenset[str] = frozenset()
+    """Services that it was seen to call."""
     monitored: Monitored = field(default_factory=Monitored)
     """What Prometheus and pods on the nodes told."""
 
@@ -247,6 +249,8 @@ class Sections:
             self._first.early.slices(),
             self._resolved.workload,
             self._own_pods().otherwise([]),
+            cluster_readings.usage(self._resolved.namespace, [], self._differences),
+            self._last.called,
         )
 
     def _autoscalers(self) -> Autoscalers:

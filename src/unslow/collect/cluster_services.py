@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
-from unslow.evidence.cluster import Endpoint, Service, ServicePort, Services
+from msgspec.structs import replace
+
+from unslow.evidence.cluster import Endpoint, Service, ServicePort, Services, Usage
 from unslow.kube import core, network
 from unslow.kube.workloads import Workload
 
@@ -13,6 +15,9 @@ _OWNER_LABEL = "kubernetes.io/service-name"
 _URL_HOST = re.compile(r"://(?:[^@/\s]*@)?([A-Za-z0-9.-]+)")
 _HOST_SETTINGS = ("HOST", "_ADDR", "_ADDRESS", "SERVER")
 MOST_NAMES = 6
+MOST_PODS = 40
+LEAST_PERIODS = 20
+"""Of a quota, two seconds of them: fewer tell little."""
 _HOST = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9-]+)*", re.IGNORECASE)
 
 
@@ -21,16 +26,48 @@ def services(
     slices: Iterable[network.EndpointSlice],
     workload: Workload,
     pods: Sequence[core.Pod],
+    used: Mapping[tuple[str, str], Usage] | None = None,
+    called: Collection[str] = (),
 ) -> Services:
-    """Those that lead to the workload, and those of its namespace that its settings name."""
+    """Those that lead to the workload, and those of its namespace that its settings name or that it was seen to call.
+
+    `used`: by pod and container, of the namespace; what nobody read is not in it. `called`: names of services.
+    """
+    stops = _stops(used or {})
     endpoints = _endpoints(slices)
-    mentioned = hosts(workload.spec.template.spec.containers)
+    mentioned = {*hosts(workload.spec.template.spec.containers), *called}
     made = []
     for service in sorted(found, key=lambda one: one.metadata.name):
         role = _role(service, workload, mentioned)
         if role:
-            made.append(_service(service, endpoints.get(service.metadata.name, []), pods, role))
+            behind = [_counted(one, stops) for one in endpoints.get(service.metadata.name, [])]
+            made.append(_service(service, behind, pods, role))
     return Services(services=tuple(made))
+
+
+def called_pods(
+    found: Sequence[core.Service],
+    slices: Iterable[network.EndpointSlice],
+    workload: Workload,
+    called: Collection[str] = (),
+) -> tuple[str, ...]:
+    """Some of the pods behind the services that the workload calls, known as in `services`."""
+    others = [one for one in services(found, slices, workload, (), called=called).services if one.role == "dependency"]
+    return tuple(endpoint.pod for one in others for endpoint in one.endpoints if endpoint.pod)[:MOST_PODS]
+
+
+def _stops(used: Mapping[tuple[str, str], Usage]) -> dict[str, tuple[float, str]]:
+    """Of each pod, the container that is stopped most often."""
+    found: dict[str, tuple[float, str]] = {}
+    for (pod, container), usage in used.items():
+        if usage.throttled_ratio is not None and (usage.cfs_periods or 0) >= LEAST_PERIODS:
+            found[pod] = max(found.get(pod, (0.0, "")), (usage.throttled_ratio, container))
+    return found
+
+
+def _counted(one: Endpoint, stops: Mapping[str, tuple[float, str]]) -> Endpoint:
+    ratio, container = stops.get(one.pod, (None, ""))
+    return replace(one, throttled_ratio=ratio, throttled_container=container)
 
 
 def hosts(containers: Iterable[core.Container]) -> set[str]:

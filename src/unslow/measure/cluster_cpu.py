@@ -6,11 +6,13 @@ from collections.abc import Collection, Iterable
 
 import msgspec
 
-from unslow.evidence.cluster import Container, Pod, Usage
+from unslow.evidence.cluster import Container, Endpoint, Pod, Services, Usage
 from unslow.measure.without_stacks import THROTTLED_RATIO
 
 LEAST_PERIODS = 20
 """Two seconds of them."""
+SEVERE_RATIO = 0.25
+"""One period in four: worth saying even where nobody measured what requests lose."""
 STANDS_STILL = 0.25
 """Of the time with work."""
 
@@ -60,6 +62,24 @@ def _throttling(pod: Pod, one: Container) -> Throttling:
         periods=usage.cfs_periods or 0,
         throttled_periods=usage.cfs_throttled_periods or 0,
     )
+
+
+def stopped_behind(services: Services | None, names: Collection[str]) -> Endpoint | None:
+    """Of the pods behind the called services with these names, the one that its quota stops most; None: none badly."""
+    called = [one for one in services.services if one.role == "dependency" and one.name in names] if services else []
+    counted = [endpoint for service in called for endpoint in service.endpoints if not endpoint.terminating]
+    worst = max(counted, key=lambda one: one.throttled_ratio or 0.0, default=None)
+    return worst if worst is not None and (worst.throttled_ratio or 0.0) >= SEVERE_RATIO else None
+
+
+def stops(one: Endpoint) -> str:
+    """In words."""
+    return f"{one.pod} behind it is stopped by its CPU limit in {one.throttled_ratio or 0.0:.0%} of its periods"
+
+
+def free_it(one: Endpoint) -> str:
+    """The next step."""
+    return f"raise the CPU limit of container {one.throttled_container} in {one.pod}, or remove it and keep the request"
 
 
 def stopped_ratio(pod: Pod) -> float:

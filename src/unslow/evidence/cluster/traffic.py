@@ -16,6 +16,10 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     serving: bool = True
     terminating: bool = False
     zone_hints: tuple[str, ...] = ()
+    throttled_container: str = ""
+    """Of its pod, the one that its CPU quota stops most often."""
+    throttled_ratio: float | None = None
+    """Its periods with a stop over all, 0..1; None: nobody counted."""
 
 
 class ServicePort(msgspec.Struct, frozen=True, kw_only=True):
