@@ -6,6 +6,7 @@ from tests.checks.verbs import account, finds, is_clear, line, server, sockets
 from tests.evidences import evidence
 from unslow.checks import all_checks
 from unslow.evidence.requests import RouteTimer, Timers
+from unslow.evidence.series import Point, Series
 from unslow.evidence.window import Window
 from unslow.finding import Skipped
 
@@ -60,3 +61,27 @@ def test_where_the_slots_fell_by_more_the_traffic_is_not_the_cause() -> None:
     here = {"account": account(QUEUE, rate=60.0), "window": WINDOW, "reference": earlier}
     is_clear("traffic_surge", **here, server=server(workers=1, threads=1))
     finds("traffic_surge", 70.0, **here, server=server(workers=4, threads=4))
+
+
+def over_time(*rates: float) -> Series:
+    points = tuple(
+        Point(at_s=60.0 * number, mean_s=0.02, requests_per_s=rate or None) for number, rate in enumerate(rates)
+    )
+    return Series(source="Prometheus", query="q", step_s=60.0, points=points)
+
+
+def test_three_times_what_a_time_series_has_as_usual() -> None:
+    risen = over_time(*[20.0] * 12, 60.0)
+    found = finds("traffic_surge", 70.0, account=account(QUEUE, rate=5.0), window=WINDOW, series=risen)
+    assert "60.0 requests/s now, 20.0 usual in the 12 min before" in found.because
+
+
+def test_a_series_that_has_risen_little_or_is_always_that_high() -> None:
+    for series in (over_time(*[20.0] * 12, 30.0), over_time(*[60.0] * 9, 20.0, 60.0)):
+        is_clear("traffic_surge", account=account(QUEUE, rate=60.0), window=WINDOW, series=series)
+
+
+def test_a_series_of_a_few_points_is_no_past() -> None:
+    short = over_time(5.0, 60.0)
+    outcome = all_checks()["traffic_surge"](account=account(QUEUE, rate=60.0), window=WINDOW, series=short)
+    assert isinstance(outcome, Skipped)

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.checks.cluster import timed
+from tests.checks.cluster import pod, timed
+from unslow.evidence.cluster import Latency, Pod, RouteLatency
 from unslow.measure.cluster_pods import fresh, outlier
 
 
@@ -49,3 +50,31 @@ def test_few_requests_say_nothing() -> None:
 def test_pods_of_the_last_minute() -> None:
     some = [timed("a", 1.0, ready_since_s=939.0), timed("b", 1.0, ready_since_s=941.0)]
     assert [pod.name for pod in fresh(some, 1000.0)] == ["b"]
+
+
+def mixed(name: str, slow_requests: float, slow_ms: float = 3000.0) -> Pod:
+    """Mostly quick requests, and some of a route that takes long."""
+    routes = (
+        RouteLatency(route="GET /list", requests=100.0, mean_s=0.02),
+        RouteLatency(route="GET /report", requests=slow_requests, mean_s=slow_ms / 1e3),
+    )
+    requests = sum(one.requests for one in routes)
+    mean_s = sum(one.requests * one.mean_s for one in routes) / requests
+    return pod(name, latency=Latency(requests=requests, mean_s=mean_s, routes=routes))
+
+
+def test_more_of_a_slow_route_is_no_slow_pod() -> None:
+    assert outlier([mixed("a", 10.0), mixed("b", 10.0), mixed("c", 40.0)]) is None
+
+
+def test_slower_in_the_same_route() -> None:
+    slow = outlier([mixed("a", 20.0), mixed("b", 20.0), mixed("c", 20.0, 6000.0)])
+    assert slow is not None
+    assert slow.name == "c"
+    assert slow.mean_s - slow.others_s == pytest.approx(3.0 * 20 / 120)
+
+
+def test_without_routes_of_one_all_are_taken_for_alike() -> None:
+    slow = outlier([mixed("a", 10.0), timed("b", 300.0), timed("c", 900.0)])
+    assert slow is not None
+    assert slow.name == "c"

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from unslow.evidence.cluster import Services
-from unslow.evidence.sockets import Sockets
+from unslow.evidence.sockets import Peer, Sockets
 from unslow.evidence.spans import Spans
 from unslow.finding import Clear, Finding
 from unslow.measure.account import Account, Line
@@ -55,12 +55,20 @@ def check(
             *((free_it(stopped),) if stopped else ()),
             f"diagnose {top.service} in the same way, where it runs: unslow diagnose URL-OF-THE-OPERATION"
             if traced
-            else f"diagnose the called service in the same way: unslow diagnose http://{top.detail or 'ITS-ADDRESS'}/",
+            else f"diagnose the called service in the same way: unslow diagnose {_where(top, peer, services)}",
             "meanwhile give the call a timeout below the caller's own, or answer without it",
         ),
         fixes=("set_timeout",),
         evidence=(*(top.evidence if traced else ("profile", "sockets.peers")), *(("services",) if stopped else ())),
     )
+
+
+def _where(line: Line, peer: Peer | None, services: Services | None) -> str:
+    """As `unslow diagnose` takes it."""
+    for one in services.services if services and peer else ():
+        if peer and one.name == peer.name:
+            return f"svc/{one.name} -n {one.namespace}"
+    return f"http://{line.detail or 'ITS-ADDRESS'}/"
 
 
 def _confidence(account: Account, lines: Sequence[Line], *, traced: bool) -> float:

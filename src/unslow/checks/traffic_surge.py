@@ -11,6 +11,7 @@ from __future__ import annotations
 from unslow.evidence import Evidence
 from unslow.evidence.queries import Queries
 from unslow.evidence.requests import Timers
+from unslow.evidence.series import Series
 from unslow.evidence.servers import Server
 from unslow.evidence.sockets import Sockets
 from unslow.evidence.window import Window
@@ -31,10 +32,13 @@ def check(
     queries: Queries | None = None,
     sockets: Sockets | None = None,
     server: Server | None = None,
+    series: Series | None = None,
 ) -> Finding | Clear | Skipped:
-    grown = growth(account.rate_per_s, window, reference, timers, queries, sockets)
+    grown = growth(account.rate_per_s, window, reference, timers, queries, sockets, series)
     if grown is None:
-        return Skipped("an earlier request rate", "save a baseline in quiet times: unslow baseline URL")
+        return Skipped(
+            "an earlier request rate", "save a baseline in quiet times: unslow baseline URL; or --series FILE"
+        )
     measured = f"{grown.now:.1f} {grown.unit} now, {grown.before:.1f} {grown.source}"
     if grown.ratio < SURGE:
         return Clear(measured)

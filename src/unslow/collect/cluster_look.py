@@ -160,7 +160,7 @@ class Look:
             sockets, called = seen.sections.get("sockets"), frozenset[str]()
             if isinstance(sockets, Sockets):
                 names = cluster_peers.addresses(services, first.early.slices.otherwise([]))
-                sockets = self._sections["sockets"] = cluster_peers.named(sockets, names)
+                sockets = self._sections["sockets"] = cluster_peers.named(sockets, names, services)
                 called = frozenset({peer.name for peer in sockets.peers} & set(names.values()))
             last = Last(
                 pods=self._ask.pods(resolved.namespace, resolved.selector.text),

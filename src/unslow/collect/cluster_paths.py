@@ -6,9 +6,10 @@ from collections.abc import Mapping
 
 from unslow.collect.exposition import Page, parse
 from unslow.collect.metrics_page import METHOD_LABELS, PROCESS_START, ROUTE_LABELS, timer_name, unit_s
-from unslow.evidence.cluster import Latency
-from unslow.measure.cluster_pods import LEAST_REQUESTS, SLOWER, SLOWER_S
+from unslow.evidence.cluster import Latency, RouteLatency
+from unslow.measure.cluster_pods import against
 
+MOST_ROUTES = 40
 _PARAMETER = ("<", "{", ":", "*")
 _NO_ROUTE = ("/metrics", "/health", "/healthz", "/ready", "/readyz", "/live", "/livez", "/ping", "/favicon.ico")
 """Requests of probes and scrapers, which nobody waits for."""
@@ -55,13 +56,23 @@ def latency(first: str, last: str, seconds: float) -> Latency | None:
     metric = timer_name(after)
     if not metric or not same_process(first, last):
         return None
-    count, total = _grown(before, after, f"{metric}_count"), _grown(before, after, f"{metric}_sum")
+    return _latency(before, after, metric, seconds)
+
+
+def _latency(before: Page, after: Page, metric: str, seconds: float) -> Latency | None:
+    counts, sums = _grown(before, after, f"{metric}_count"), _grown(before, after, f"{metric}_sum")
+    count, unit = sum(counts.values()), unit_s(after, metric)
     if count <= 0:
         return None
     return Latency(
         requests=count,
-        mean_s=total / count * unit_s(after, metric),
+        mean_s=sum(sums.values()) / count * unit,
         requests_per_s=count / seconds if seconds > 0 else None,
+        routes=tuple(
+            RouteLatency(route=route, requests=counts[route], mean_s=sums.get(route, 0.0) / counts[route] * unit)
+            for route in sorted(counts, key=lambda route: (-counts[route], route))[:MOST_ROUTES]
+            if route and counts[route] > 0
+        ),
     )
 
 
@@ -71,27 +82,25 @@ def slowest(pages: Mapping[str, str]) -> str:
     An age-old pod that became slow just now hides here; the window's own figures are compared later.
     """
     known = {name: found for name, text in pages.items() if (found := _since_start(text)) is not None}
-    for name, (requests, mean_s) in sorted(known.items(), key=lambda item: -item[1][1])[:1]:
-        others = [one for other, one in known.items() if other != name]
-        count = sum(n for n, _ in others)
-        if requests < LEAST_REQUESTS or count < LEAST_REQUESTS:
-            return ""
-        twins_s = sum(n * mean for n, mean in others) / count
-        return name if mean_s >= max(SLOWER * twins_s, twins_s + SLOWER_S) else ""
-    return ""
+    ratios = {}
+    for name, ours in known.items():
+        compared = against([ours], [one for other, one in known.items() if other != name])
+        if compared is not None and compared.is_slower:
+            ratios[name] = compared.ratio
+    return max(ratios, key=lambda name: (ratios[name], name), default="")
 
 
-def _since_start(text: str) -> tuple[float, float] | None:
-    """Requests and their mean, seconds."""
+def _since_start(text: str) -> Latency | None:
     page = parse(text)
     metric = timer_name(page)
-    count = _grown(Page({}, {}), page, f"{metric}_count") if metric else 0.0
-    return (count, _grown(Page({}, {}), page, f"{metric}_sum") / count * unit_s(page, metric)) if count else None
+    return _latency(Page({}, {}), page, metric, 0.0) if metric else None
 
 
-def _grown(before: Page, after: Page, name: str) -> float:
-    total = 0.0
+def _grown(before: Page, after: Page, name: str) -> dict[str, float]:
+    """By method and route; a pod whose requests fail is still slow for those who sent them."""
+    grown: dict[str, float] = {}
     for (metric, labels), value in after.samples.items():
         if metric == name and not any(dict(labels).get(label) in _NO_ROUTE for label in ROUTE_LABELS):
-            total += max(0.0, value - before.samples.get((metric, labels), 0.0))
-    return total
+            kind = " ".join(text for label, text in sorted(labels) if label in (*METHOD_LABELS, *ROUTE_LABELS))
+            grown[kind] = grown.get(kind, 0.0) + max(0.0, value - before.samples.get((metric, labels), 0.0))
+    return grown

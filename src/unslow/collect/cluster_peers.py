@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from msgspec.structs import replace
 
+from unslow.collect.cluster_ports import speaks_http
 from unslow.evidence.sockets import Peer, Sockets
 from unslow.kube import core, network
 
@@ -24,11 +25,19 @@ def addresses(services: Iterable[core.Service], slices: Iterable[network.Endpoin
     return {address: name for address, name in found.items() if name}
 
 
-def named(sockets: Sockets, names: dict[str, str]) -> Sockets:
-    """What is no service keeps the name that it had."""
-    return replace(sockets, peers=tuple(_named(peer, names) for peer in sockets.peers))
+def named(sockets: Sockets, names: dict[str, str], services: Iterable[core.Service] = ()) -> Sockets:
+    """What is no service keeps the name that it had; a protocol that nobody knew is the one that the service declares."""
+    speaks = {
+        (one.metadata.name, port.port)
+        for one in services
+        for port in one.spec.ports or ()
+        if speaks_http(port.app_protocol or port.name, port.port, port.protocol)
+    }
+    return replace(sockets, peers=tuple(_named(peer, names, speaks) for peer in sockets.peers))
 
 
-def _named(peer: Peer, names: dict[str, str]) -> Peer:
-    host = peer.address.rpartition(":")[0].strip("[]")
-    return replace(peer, name=names.get(host, peer.name))
+def _named(peer: Peer, names: dict[str, str], speaks: Collection[tuple[str, int]]) -> Peer:
+    host, _, port = peer.address.rpartition(":")
+    name = names.get(host.strip("[]"), peer.name)
+    is_http = peer.kind == "unknown" and port.isdigit() and (name, int(port)) in speaks
+    return replace(peer, name=name, kind="http" if is_http else peer.kind)

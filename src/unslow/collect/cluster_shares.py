@@ -14,7 +14,10 @@ from unslow.evidence.queries import Queries
 def of_window(found: Latency, workers: int, window_s: float) -> Latency:
     """Of all its workers and the window's length, from the page of one worker over a longer time."""
     rate = (found.requests_per_s or 0.0) * max(1, workers)
-    return replace(found, requests=rate * window_s, requests_per_s=rate)
+    requests = rate * window_s
+    larger = requests / found.requests if found.requests else 0.0
+    routes = tuple(replace(one, requests=one.requests * larger) for one in found.routes)
+    return replace(found, requests=requests, requests_per_s=rate, routes=routes)
 
 
 def share_of(pod: str, latencies: Mapping[str, Latency], ours: int, pods: int) -> float:

@@ -10,7 +10,7 @@ from math import sqrt
 
 import msgspec
 
-from unslow.evidence.cluster import Pod
+from unslow.evidence.cluster import Latency, Pod, RouteLatency
 
 LEAST_REQUESTS = 15.0
 """Of each side; fewer say little about a mean."""
@@ -88,26 +88,70 @@ def outlier(pods: Iterable[Pod], *by: str) -> Outlier | None:
 
 def against_others(ours: Sequence[Pod], timed: Sequence[Pod], by: str, name: str) -> Outlier | None:
     """`ours` against the rest of the timed pods; None when they are not clearly slower, every one of them."""
-    others = [pod for pod in timed if pod not in ours]
-    slow, twins = _pooled(ours), _pooled(others)
-    if slow.requests < LEAST_REQUESTS or twins.requests < LEAST_REQUESTS:
+    others = [pod.latency for pod in timed if pod not in ours and pod.latency]
+    mine = [pod.latency for pod in ours if pod.latency]
+    found = against(mine, others)
+    if found is None or not found.is_slower:
         return None
-    # Within a service durations spread about as wide as their mean: the error of a mean is mean / sqrt(n).
-    error = sqrt(slow.mean_s**2 / slow.requests + twins.mean_s**2 / twins.requests)
-    gap = slow.mean_s - twins.mean_s
-    if slow.mean_s < SLOWER * twins.mean_s or gap < SLOWER_S or gap < STANDARD_ERRORS * error:
-        return None
-    slow_throughout = all(pod.latency and pod.latency.mean_s >= SLOWER * twins.mean_s for pod in ours)
-    if not slow_throughout:
+    alone = [against([one], others, least=0.0) for one in mine]
+    if not all(one is not None and one.ratio >= SLOWER for one in alone):
         return None
     return Outlier(
         by=by,
         name=name,
         pods=tuple(sorted(pod.name for pod in ours)),
-        mean_s=slow.mean_s,
-        others_s=twins.mean_s,
+        mean_s=found.mean_s,
+        others_s=found.others_s,
         others=len(others),
-        share=slow.requests / (slow.requests + twins.requests),
+        share=found.requests / (found.requests + found.others_requests),
+    )
+
+
+class Comparison(msgspec.Struct, frozen=True, kw_only=True):
+    """Some pods against others, on the same mix of requests."""
+
+    requests: float
+    mean_s: float
+    others_requests: float
+    others_s: float
+    """What their requests take on the mix of the first."""
+    error_s: float
+    """Standard error of the difference."""
+
+    @property
+    def ratio(self) -> float:
+        return self.mean_s / self.others_s if self.others_s else float("inf")
+
+    @property
+    def is_slower(self) -> bool:
+        gap = self.mean_s - self.others_s
+        return self.ratio >= SLOWER and gap >= max(SLOWER_S, STANDARD_ERRORS * self.error_s)
+
+
+def against(ours: Sequence[Latency], others: Sequence[Latency], least: float = LEAST_REQUESTS) -> Comparison | None:
+    """The first on their own mix of requests against the others on the same mix; None with less than `least` of either.
+
+    A pod that happens to get more of the slow route, or is the one that we ask for it, is not slower for that. Where
+    somebody's timer tells no routes apart, all requests are taken for alike.
+    """
+    told = all(one.routes for one in (*ours, *others))
+    mine, theirs = _pooled(ours, told), _pooled(others, told)
+    common = [route for route in mine if route in theirs]
+    requests = sum(mine[route].requests for route in common)
+    others_requests = sum(theirs[route].requests for route in common)
+    if min(requests, others_requests) < max(least, 1e-9):
+        return None
+    weights = {route: mine[route].requests / requests for route in common}
+    # Within a route durations spread about as wide as their mean: the error of a mean is mean / sqrt(n).
+    variance = sum(
+        (weights[route] * side[route].mean_s) ** 2 / side[route].requests for route in common for side in (mine, theirs)
+    )
+    return Comparison(
+        requests=requests,
+        mean_s=sum(weights[route] * mine[route].mean_s for route in common),
+        others_requests=others_requests,
+        others_s=sum(weights[route] * theirs[route].mean_s for route in common),
+        error_s=sqrt(variance),
     )
 
 
@@ -116,12 +160,18 @@ class _Pooled(msgspec.Struct, frozen=True):
     mean_s: float
 
 
-def _pooled(pods: Sequence[Pod]) -> _Pooled:
-    """All their requests together: never a mean of means."""
-    latencies = [pod.latency for pod in pods if pod.latency]
-    requests = sum(one.requests for one in latencies)
-    seconds = sum(one.requests * one.mean_s for one in latencies)
-    return _Pooled(requests, seconds / requests if requests else 0.0)
+def _pooled(latencies: Sequence[Latency], by_route: bool) -> dict[str, _Pooled]:
+    """All their requests together, never a mean of means; else under one empty route."""
+    counted: dict[str, list[tuple[float, float]]] = {}
+    for one in latencies:
+        whole = (RouteLatency(route="", requests=one.requests, mean_s=one.mean_s),)
+        for each in one.routes if by_route else whole:
+            if each.requests > 0:
+                counted.setdefault(each.route, []).append((each.requests, each.mean_s))
+    return {
+        route: _Pooled(sum(n for n, _ in some), sum(n * mean for n, mean in some) / sum(n for n, _ in some))
+        for route, some in counted.items()
+    }
 
 
 def fresh(pods: Iterable[Pod], start_s: float) -> tuple[Pod, ...]:

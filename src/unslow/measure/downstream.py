@@ -43,7 +43,7 @@ def http_shares(evidence: Evidence) -> list[tuple[Peer, float]]:
 
     Empty when nobody is called, or when several are and the kernel did not say which of them was awaited.
     """
-    peers = [peer for peer in (evidence.sockets.peers if evidence.sockets else ()) if peer.kind == "http"]
+    peers = http_peers(evidence)
     if len(peers) == 1:
         return [(peers[0], 1.0)]
     awaited = sum(peer.asked_mean or 0.0 for peer in peers)
@@ -52,9 +52,16 @@ def http_shares(evidence: Evidence) -> list[tuple[Peer, float]]:
     return [(peer, (peer.asked_mean or 0.0) / awaited) for peer in peers if peer.asked_mean]
 
 
+def http_peers(evidence: Evidence) -> list[Peer]:
+    """The services called over HTTP; the only one whose protocol nobody knows, when no other can be meant."""
+    peers = evidence.sockets.peers if evidence.sockets else ()
+    unknown = [peer for peer in peers if peer.kind == "unknown"]
+    return [peer for peer in peers if peer.kind == "http"] or (unknown if len(unknown) == 1 else [])
+
+
 def only_http_peer(evidence: Evidence) -> Peer | None:
     """The service that is called over HTTP, when there is exactly one: then stacks need no telling apart."""
-    peers = [peer for peer in (evidence.sockets.peers if evidence.sockets else ()) if peer.kind == "http"]
+    peers = http_peers(evidence)
     return peers[0] if len(peers) == 1 else None
 
 

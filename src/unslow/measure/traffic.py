@@ -1,18 +1,22 @@
-"""How much more arrives now than before: against the baseline, else against counters' lifetime."""
+"""How much more arrives now than before: against the baseline, else against counters' lifetime or a time series."""
 
 from __future__ import annotations
+
+from statistics import median
 
 import msgspec
 
 from unslow.evidence import Evidence
 from unslow.evidence.queries import Queries
 from unslow.evidence.requests import Timers
+from unslow.evidence.series import Series
 from unslow.evidence.sockets import Sockets
 from unslow.evidence.window import Window
 from unslow.measure.rate import request_rate_per_s
 
 LONG_ENOUGH_S = 600.0
 """A shorter life is no history: most of it may be start-up before the first visitor."""
+LEAST_POINTS = 10
 SOME_PER_S = 1.0
 """Against less traffic than this everything is a surge."""
 
@@ -37,12 +41,13 @@ def growth(
     timers: Timers | None,
     queries: Queries | None,
     sockets: Sockets | None = None,
+    series: Series | None = None,
 ) -> Growth | None:
     """The first comparison that the evidence allows, surest first; None when there is none."""
     before = request_rate_per_s(reference) if reference else None
     if before and rate_per_s:
         return Growth(now=rate_per_s, before=before, unit="requests/s", source="in the baseline", certain=True)
-    grown = _of_sockets(sockets) or _of_timers(timers, window) or _of_queries(queries)
+    grown = _of_sockets(sockets) or _of_timers(timers, window) or _of_series(series) or _of_queries(queries)
     return grown if grown and grown.before >= SOME_PER_S else None
 
 
@@ -71,6 +76,21 @@ def _of_timers(timers: Timers | None, window: Window) -> Growth | None:
         before=sum(timer.count for timer in timers.lifetime) / life_s,
         unit="requests/s",
         source=f"on average over the {life_s:.0f} s before",
+        certain=True,
+    )
+
+
+def _of_series(series: Series | None) -> Growth | None:
+    """The latest rate against the middle one of all before it, of the same series."""
+    rates = [one.requests_per_s for one in (series.points if series else ()) if one.requests_per_s is not None]
+    if series is None or len(rates) < LEAST_POINTS:
+        return None
+    *earlier, now = rates
+    return Growth(
+        now=now,
+        before=median(earlier),
+        unit="requests/s",
+        source=f"usual in the {len(earlier) * series.step_s / 60:.0f} min before",
         certain=True,
     )
 

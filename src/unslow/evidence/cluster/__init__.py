@@ -12,7 +12,7 @@ import msgspec
 
 from unslow.evidence.cluster.condition import Condition
 from unslow.evidence.cluster.nodes import Neighbour, Node, NodeClaim, NodePool, Nodes, Provisioning, Taint
-from unslow.evidence.cluster.pods import Container, Handler, Latency, Pod, Pods, Start, Termination, Usage
+from unslow.evidence.cluster.pods import Container, Handler, Latency, Pod, Pods, RouteLatency, Start, Termination, Usage
 from unslow.evidence.cluster.scaling import (
     Autoscalers,
     Budget,
@@ -80,6 +80,7 @@ __all__ = [
     "Recommendation",
     "Rescale",
     "Revision",
+    "RouteLatency",
     "Service",
     "ServicePort",
     "Services",

@@ -108,6 +108,15 @@ class Start(msgspec.Struct, frozen=True, kw_only=True):
     """Application container started until the pod was ready: imports, warm-up and the probe's own delays."""
 
 
+class RouteLatency(msgspec.Struct, frozen=True, kw_only=True):
+    """Of one kind of request."""
+
+    route: str
+    """Its method and route, as the timer's labels have them."""
+    requests: float
+    mean_s: float
+
+
 class Latency(msgspec.Struct, frozen=True, kw_only=True):
     """Of the requests that one pod served in the window, from its own timer or the mesh's."""
 
@@ -115,6 +124,8 @@ class Latency(msgspec.Struct, frozen=True, kw_only=True):
     mean_s: float
     p99_s: float | None = None
     requests_per_s: float | None = None
+    routes: tuple[RouteLatency, ...] = ()
+    """Those that were asked for; none: the timer tells them not apart."""
 
 
 class Pod(msgspec.Struct, frozen=True, kw_only=True):
