@@ -17,6 +17,12 @@ def test_busy_pods_are_a_lead_without_milliseconds() -> None:
     assert "96% of requests" in found.because
 
 
+def test_busy_pods_in_which_nobody_waits() -> None:
+    busy = pods(pod("a", container(usage=usage(cores=0.24))))
+    told = account(line("queue", "waiting for a free worker", 1.0), line("cpu code", "f", 90.0))
+    is_clear("hpa_missing", autoscalers=autoscalers(), workload=workload(), pods=busy, account=told)
+
+
 def test_pods_at_three_quarters_of_their_requests() -> None:
     calm = pods(pod("a", container(usage=usage(cores=0.19))))
     is_clear("hpa_missing", autoscalers=autoscalers(), workload=workload(), pods=calm, account=account())

@@ -14,6 +14,7 @@ from unslow.evidence.cluster import Pods
 from unslow.evidence.cpu import Cpu
 from unslow.finding import Clear, Finding, Skipped
 from unslow.measure.account import Account, Line
+from unslow.measure.cluster_claims import is_dark
 from unslow.measure.cluster_cpu import SEVERE_RATIO, Throttling, stand_still_alone, throttling
 from unslow.measure.cluster_pods import outlier
 from unslow.measure.significance import claim, is_excess, ms, total
@@ -46,7 +47,7 @@ def _in_workers(cpu: Cpu, account: Account) -> Finding | Clear:
         return Clear(measured)
     lines = _waiting(account, cpu)
     counts = is_excess(account, lines, normal=False)
-    if not counts and (cpu.throttled_ratio < SEVERE_RATIO or not _is_dark(account)):
+    if not counts and (cpu.throttled_ratio < SEVERE_RATIO or not is_dark(account)):
         return Clear(f"{measured}; requests wait {ms(total(lines))} for it")
     return Finding(
         title="the CPU quota throttles the workers",
@@ -78,7 +79,7 @@ def _in_pods(counted: tuple[Throttling, ...], pods: Pods, account: Account | Non
     measured = f"{worst.words}; {len({one.pod for one in hit})} of {len(pods.live)} pods are throttled"
     lines = (*_waiting(account, cpu), *_slow_for_it(account, pods))
     counts = account is not None and is_excess(account, lines, normal=False)
-    if not counts and (worst.ratio < SEVERE_RATIO or not _is_dark(account)):
+    if not counts and (worst.ratio < SEVERE_RATIO or not is_dark(account)):
         return Clear(f"{measured}; requests wait {ms(total(lines))} for it")
     needed = (worst.used_cores or 0.0) / max(0.05, 1 - worst.ratio)
     return Finding(
@@ -102,11 +103,6 @@ def _slow_for_it(account: Account | None, pods: Pods) -> tuple[Line, ...]:
     if account is None or slow is None or not stand_still_alone(slow.pods, pods.live):
         return ()
     return account.of_kind("slow pod")
-
-
-def _is_dark(account: Account | None) -> bool:
-    """Whether most of the time was not looked into: then a line that is missing proves nothing."""
-    return account is None or account.unexplained_s > 0.5 * account.excess_s
 
 
 def _lost(lines: Sequence[Line], counts: bool) -> str:

@@ -76,6 +76,11 @@ def claims_of(account: Account | None, slow: Outlier, looked_into: str) -> tuple
     return (*claim(account, own), *rest)
 
 
+def is_dark(account: Account | None) -> bool:
+    """Whether most of the time was not looked into: then a line that is missing proves nothing."""
+    return account is None or account.unexplained_s > MOSTLY * account.excess_s
+
+
 def bound_elsewhere(account: Account | None) -> str:
     """What holds most of the excess that more pods would not cure, in words; empty when nothing does."""
     if account is None or account.excess_s <= 0:
