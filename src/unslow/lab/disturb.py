@@ -37,9 +37,9 @@ def list_keys() -> None:
     import redis
 
     client = redis.Redis.from_url(os.environ["REDIS_URL"])
-    if client.dbsize() < 1_500_000:
-        client.execute_command("DEBUG", "POPULATE", "2000000", "visit", "16")  # type: ignore[no-untyped-call]
     while True:
+        if client.dbsize() < 1_500_000:  # at the start, and when somebody emptied it
+            client.execute_command("DEBUG", "POPULATE", "2000000", "visit", "16")  # type: ignore[no-untyped-call]
         client.execute_command("KEYS", "cart:*")  # type: ignore[no-untyped-call]
         time.sleep(0.02)
 
