@@ -297,3 +297,14 @@ def test_a_debug_container_looks_where_the_image_cannot(api: Client) -> None:
     left = next(probe for probe in evidence.probes if probe.name == "removal")
     assert left.missing.startswith("a way to remove ephemeral container unslow-inside-")
     assert "ends by itself" in left.missing
+
+
+def test_the_capability_to_read_processes_is_asked_for_as_root_for_whom_alone_it_is_in_force(api: Client) -> None:
+    with without_python(api, "privileged") as where:
+        evidence = cluster.collect(looking(f"{where}/web", budget_s=25.0, debug_image=PYTHON), quiet)
+        (pod,) = ready(api, where)
+        spec = api.get(f"/api/v1/namespaces/{where}/pods/{pod}", dict)["spec"]
+    (beside,) = spec["ephemeralContainers"]
+    assert beside["securityContext"]["runAsUser"] == 0
+    assert beside["securityContext"]["capabilities"]["add"] == ["SYS_PTRACE"]
+    assert evidence.server is not None  # processes of another user are seen

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import socket
 import time
 from pathlib import Path
@@ -53,6 +54,13 @@ def test_growth_between_two_readings(tmp_path: Path) -> None:
     reader.sample()
     grown = reader.result(Window(start_s=start_s, end_s=time.time()))
     assert msgspec.structs.astuple(grown)[1:] == (60, 6, 0, 5)
+
+
+def test_processes_that_cannot_be_seen() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        found = find(f"http://127.0.0.1:{listener.getsockname()[1]}/")
+    with pytest.raises(Unavailable, match="counters of TCP segments"):
+        PacketReader(dataclasses.replace(found, workers=()))
 
 
 def test_a_kernel_without_these_counters(tmp_path: Path) -> None:

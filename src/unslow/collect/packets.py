@@ -14,6 +14,8 @@ from unslow.evidence.window import Window
 EVERY_S = 0.5
 NAMES = ("Tcp.OutSegs", "Tcp.RetransSegs", "TcpExt.TCPSynRetrans", "TcpExt.TCPTimeouts")
 
+UNSEEN = ("counters of TCP segments", "run unslow as the same user as the workers or as root")
+
 
 class _Counters(NamedTuple):
     at_s: float
@@ -35,6 +37,8 @@ class PacketReader:
     """`sample()` reads two small files at most twice a second."""
 
     def __init__(self, found: Found, root: Path = Path("/proc")) -> None:
+        if not found.workers:
+            raise Unavailable(*UNSEEN)
         self._pid = found.workers[0]
         self._root = root
         self._readings: list[_Counters] = []
@@ -67,9 +71,7 @@ class PacketReader:
         try:
             values = counters((folder / "snmp").read_text()) | counters((folder / "netstat").read_text())
         except (OSError, ValueError) as error:
-            raise Unavailable(
-                "counters of TCP segments", "run unslow as the same user as the workers or as root"
-            ) from error
+            raise Unavailable(*UNSEEN) from error
         if any(name not in values for name in NAMES):
             raise Unavailable("counters of TCP segments that this kernel has", "use a newer kernel")
         self._readings.append(_Counters(time.time(), values))
