@@ -61,7 +61,7 @@ def test_a_fault_of_the_shop_is_made_in_the_cluster_too(name: str) -> None:
     fault = of_the_shop(name)
     fault.edit(objects)
     assert objects != SHOP or fault.without_index
-    assert fault.causes == (name,)
+    assert fault.causes[0] == name  # the others are how it may look from the target
 
 
 def test_an_edit_leaves_the_healthy_shop_alone() -> None:
