@@ -41,8 +41,6 @@ def main(words: list[str] | None = None) -> int:
             deep=arguments.deep,
             baseline_s=arguments.baseline,
         ) as lab:
-            for name, url in lab.urls.items():
-                print(f"{name:12} {url}", flush=True)
             _watch(lab, arguments.seconds)
             print("\n".join(lines(lab.truth())))
     except KeyboardInterrupt:
@@ -66,7 +64,10 @@ def lines(truth: Truth) -> list[str]:
 
 
 def _watch(lab: Lab, seconds: float | None) -> None:
+    """From the moment in which its addresses are told, Ctrl-C ends the shop in the ordinary way."""
     try:
+        for name, url in lab.urls.items():
+            print(f"{name:12} {url}", flush=True)
         time.sleep(SETTLE_S)
         lab.mark()
         if seconds is not None:
